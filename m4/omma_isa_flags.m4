@@ -1,0 +1,27 @@
+# OMMA_ISA_FLAGS
+# Each tier of kernels is a convenience library with flags of its own; the rest of omma is built for the
+# baseline of the architecture.  A tier that the compiler cannot build is left out and named in the summary.
+AC_DEFUN([OMMA_ISA_FLAGS], [
+    OMMA_ISA_TIER([AVX2], [-mavx2 -mfma -mf16c -mbmi2],
+        [[#include <immintrin.h>]], [[return _mm256_movemask_ps(_mm256_setzero_ps());]])
+    OMMA_ISA_TIER([AVX512BF16], [-mavx2 -mfma -mf16c -mbmi2 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512bf16 -mprefer-vector-width=512],
+        [[#include <immintrin.h>]],
+        [[__m512bh a = _mm512_cvtne2ps_pbh(_mm512_setzero_ps(), _mm512_setzero_ps());
+          return (int)_mm512_reduce_add_ps(_mm512_dpbf16_ps(_mm512_setzero_ps(), a, a));]])
+])
+
+# OMMA_ISA_TIER(NAME, FLAGS, PROLOGUE, BODY)
+AC_DEFUN([OMMA_ISA_TIER], [
+    AC_MSG_CHECKING([whether $CC builds the tier m4_translit([$1], [A-Z], [a-z])])
+    omma_saved_CFLAGS=$CFLAGS
+    CFLAGS="$CFLAGS $2"
+    AC_COMPILE_IFELSE([AC_LANG_PROGRAM([$3], [$4])], [
+        omma_tier_$1=yes
+        omma_tiers="$omma_tiers m4_translit([$1], [A-Z], [a-z])"
+        AC_SUBST([$1_CFLAGS], ["$2"])
+        AC_DEFINE([OMMA_TIER_$1], [1], [Define to 1 if the tier of kernels is built.])
+    ], [omma_tier_$1=no])
+    CFLAGS=$omma_saved_CFLAGS
+    AC_MSG_RESULT([$omma_tier_$1])
+    AM_CONDITIONAL([TIER_$1], [test "$omma_tier_$1" = yes])
+])

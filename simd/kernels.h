@@ -1,0 +1,139 @@
+/*
+ * kernels.h - the kernels: one typedef a family, and the table that a caller holds.
+ *
+ * Words: m n k as in BLAS, C[m][n] = A[m][k] x B; strides in elements between rows; a panel is a
+ * packed block of B; bf16 elements are uint16_t.  No kernel allocates, reads or writes outside the
+ * elements named, needs alignment beyond its element's (panels: 64 bytes), or keeps state.  Unless
+ * said otherwise inputs and outputs do not overlap.  Counts may be 0, which writes nothing.
+ *
+ * The scalar tier is the definition.  Other tiers may sum in another order, and exp, erf and division
+ * may differ by a few units in the last place; bounds are in tests/simd.  Every tier gives the same
+ * bits for one row whatever other rows are computed with it, except that omma_gemv_* and omma_gemm_*
+ * differ from each other.
+ */
+#ifndef OMMA_SIMD_KERNELS_H
+#define OMMA_SIMD_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "simd/cpu.h"
+
+/* ---- matrix products -------------------------------------------------------------------------- */
+
+/* Columns of C that one panel gives; the same in all tiers, so that work is split alike. */
+enum { OMMA_PANEL_COLUMNS = 32 };
+
+/* Most rows of x that a GEMV takes. */
+enum { OMMA_GEMV_MAX_M = 8 };
+
+/*
+ * Panels.  An f32 panel is [k][32] f32.  A bf16 panel is [(k + 1) / 2][32][2] bf16: pairs of
+ * consecutive k side by side, an odd k filled up with zero.  Columns from n to 32 are zero.
+ */
+
+/* C = A B, or C += A B with accumulate; n <= 32 columns of a panel over k. */
+typedef void (*omma_gemm_f32_fn)(size_t m, size_t n, size_t k, const float *a, size_t a_stride,
+                                 const float *panel, float *c, size_t c_stride, bool accumulate);
+typedef void (*omma_gemm_bf16_fn)(size_t m, size_t n, size_t k, const uint16_t *a, size_t a_stride,
+                                  const uint16_t *panel, float *c, size_t c_stride,
+                                  bool accumulate);
+
+/* Pack n <= 32 rows of k elements: the panel's columns are the source's rows (weights [n][k], keys). */
+typedef void (*omma_pack_rows_f32_f32_fn)(size_t n, size_t k, const float *source, size_t stride,
+                                          float *panel);
+typedef void (*omma_pack_rows_f32_16_fn)(size_t n, size_t k, const uint16_t *source, size_t stride,
+                                         float *panel); /* from bf16 or f16 */
+typedef void (*omma_pack_rows_bf16_fn)(size_t n, size_t k, const uint16_t *source, size_t stride,
+                                       uint16_t *panel);
+
+/* Pack a source [k][n], n <= 32, whose columns are the panel's (values in attention). */
+typedef void (*omma_pack_columns_f32_f32_fn)(size_t n, size_t k, const float *source, size_t stride,
+                                             float *panel);
+typedef void (*omma_pack_columns_f32_bf16_fn)(size_t n, size_t k, const uint16_t *source,
+                                              size_t stride, float *panel);
+typedef void (*omma_pack_columns_bf16_fn)(size_t n, size_t k, const uint16_t *source, size_t stride,
+                                          uint16_t *panel);
+
+/* y[m][n] = x[m][k] W[n][k]^T with W as it lies, m <= 8; every element of W is read once. */
+typedef void (*omma_gemv_f32_f32w_fn)(size_t m, size_t n, size_t k, const float *x, size_t x_stride,
+                                      const float *w, size_t w_stride, float *y, size_t y_stride);
+typedef void (*omma_gemv_f32_16w_fn)(size_t m, size_t n, size_t k, const float *x, size_t x_stride,
+                                     const uint16_t *w, size_t w_stride, float *y,
+                                     size_t y_stride); /* bf16 or f16 */
+typedef void (*omma_gemv_bf16_bf16w_fn)(size_t m, size_t n, size_t k, const uint16_t *x,
+                                        size_t x_stride, const uint16_t *w, size_t w_stride,
+                                        float *y, size_t y_stride);
+
+/* y[m][n] += p[m][k] V[k][n], m <= 8: rows of V weighted by p, in the order of k (decode attention). */
+typedef void (*omma_weighted_sum_f32_fn)(size_t m, size_t n, size_t k, const float *p,
+                                         size_t p_stride, const float *v, size_t v_stride, float *y,
+                                         size_t y_stride);
+typedef void (*omma_weighted_sum_bf16_fn)(size_t m, size_t n, size_t k, const float *p,
+                                          size_t p_stride, const uint16_t *v, size_t v_stride,
+                                          float *y, size_t y_stride);
+
+/* ---- rows of n elements ----------------------------------------------------------------------- */
+
+typedef void (*omma_f32_to_bf16_fn)(size_t n, const float *x, uint16_t *y);
+typedef void (*omma_16_to_f32_fn)(size_t n, const uint16_t *x, float *y); /* from bf16 or f16 */
+typedef void (*omma_round_bf16_fn)(size_t n, const float *x, float *y);   /* y may be x */
+
+/* y = x / sqrt(mean(x^2) + eps) * weight; y may be x */
+typedef void (*omma_rms_norm_fn)(size_t n, const float *x, const float *weight, float eps, float *y);
+/* y = (x - mean) / sqrt(variance + eps) * weight + bias; biased variance; y may be x */
+typedef void (*omma_layer_norm_fn)(size_t n, const float *x, const float *weight, const float *bias,
+                                   float eps, float *y);
+
+/* y = x (1 + erf(x / sqrt 2)) / 2; y may be x */
+typedef void (*omma_gelu_fn)(size_t n, const float *x, float *y);
+/* y = gate / (1 + exp(-gate)) * up; y may be gate or up */
+typedef void (*omma_silu_mul_fn)(size_t n, const float *gate, const float *up, float *y);
+
+/* y += x */
+typedef void (*omma_add_fn)(size_t n, const float *x, float *y);
+/* y += scale * x */
+typedef void (*omma_scale_add_fn)(size_t n, const float *scale, const float *x, float *y);
+/* y = a * y */
+typedef void (*omma_scale_fn)(size_t n, float a, float *y);
+
+/* The largest element; -infinity for n = 0.  No element is NaN. */
+typedef float (*omma_row_max_fn)(size_t n, const float *x);
+/* y = exp((x - shift) * scale), and the sum of y; x may be -infinity; y may be x.  (x - shift) * scale
+ * is at most 0; below -87 the result may be 0. */
+typedef float (*omma_exp_sum_fn)(size_t n, const float *x, float shift, float scale, float *y);
+
+/* Rotate one head in place: for j < n / 2,
+ * (x[j], x[j + n/2]) -> (x[j] cos[j] - x[j + n/2] sin[j], x[j + n/2] cos[j] + x[j] sin[j]).
+ * n is even; cosine and sine have n / 2 elements. */
+typedef void (*omma_rope_fn)(size_t n, const float *cosine, const float *sine, float *x);
+
+/* ---- probes of the machine -------------------------------------------------------------------- */
+
+/* Do at least n independent chains' worth of multiply-adds held in registers; returns how many single
+ * multiply-adds were done (NULL in the table: the tier has no such instruction). */
+typedef uint64_t (*omma_probe_fn)(uint64_t n_rounds);
+/* Read n_bytes (a multiple of 4096) with the widest loads, one stream; returns a value that depends on
+ * them all. */
+typedef uint64_t (*omma_probe_read_fn)(const void *bytes, size_t n_bytes);
+
+/* ---- the table -------------------------------------------------------------------------------- */
+
+/* A value that its owner holds and hands down; filled from simd/kernels.def. */
+struct omma_kernels {
+    enum omma_isa isa;
+
+#define OMMA_FAMILY(type, name) type name;
+#include "simd/families.def"
+#undef OMMA_FAMILY
+};
+
+/* The scalar rows, overlaid by each tier up to isa; isa must be built and usable. */
+struct omma_kernels omma_kernels_select(enum omma_isa isa);
+
+/* A declaration of every kernel. */
+#define OMMA_KERNEL(family, function, tier) extern __typeof__(*((struct omma_kernels *)0)->family) function;
+#include "simd/kernels.def"
+#undef OMMA_KERNEL
+
+#endif

@@ -1,0 +1,467 @@
+/*
+ * omma.h - run InternVL3 vision-language models on CPUs.
+ *
+ * The one installed header.  A program opens a model (immutable, mapped from the published
+ * checkpoint), creates an engine over it (threads and kernels), and holds conversations in sessions:
+ *
+ *     omma_model_open() -> omma_engine_create() -> omma_session_create()
+ *     omma_session_submit() -> omma_session_poll() until OMMA_EVENT_DONE, once a turn
+ *
+ * Conventions:
+ *   - A call that can fail returns enum omma_status and fills *error (which may be NULL) when it does;
+ *     its out parameters are then untouched, unless said otherwise.
+ *   - Objects are opaque.  open/close and create/destroy come in pairs; the latter of a pair takes the
+ *     address of the pointer, accepts NULL in it, and leaves NULL there.
+ *   - Option structs start as all zeroes ({0}), and zero means the default.
+ *   - Text is UTF-8 with a length in bytes; a NUL is an ordinary character.
+ *   - The library never prints, aborts or exits, and reads no environment variable.
+ *
+ * The ABI is not yet stable.
+ */
+#ifndef OMMA_H
+#define OMMA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ------------------------------------------------------------------------------------------------
+ * Status and errors
+ * --------------------------------------------------------------------------------------------- */
+
+/* Every value but OMMA_OK is also the exit code that omma(1) gives for it. */
+enum omma_status {
+    OMMA_OK = 0,
+    OMMA_STATUS_USAGE = 2,     /* an argument is out of its range or contradicts another */
+    OMMA_STATUS_MODEL = 3,     /* the model's files are missing, damaged, or of an unsupported kind */
+    OMMA_STATUS_IMAGE = 4,     /* a picture is missing, damaged, or of an unsupported kind */
+    OMMA_STATUS_PROMPT = 5,    /* invalid UTF-8, a refused special token, more than the context holds */
+    OMMA_STATUS_RESOURCES = 6, /* memory, threads or file descriptors cannot be had */
+    OMMA_STATUS_OUTPUT = 7,    /* writing a file or a stream failed */
+    OMMA_STATUS_CHANGED = 8,   /* the model's files changed while they were mapped */
+    OMMA_STATUS_INTERNAL = 70, /* a fault of omma itself, non-finite logits among them */
+};
+
+enum { OMMA_ERROR_MESSAGE_BYTES = 4096 };
+
+/* What went wrong, in one line or (for lists of tensors) several, without a newline at the end:
+ * "path: field or tensor @byte: expected X, found Y". */
+struct omma_error {
+    enum omma_status status;
+    char message[OMMA_ERROR_MESSAGE_BYTES];
+};
+
+/* "model", "image", ...: a word for messages and JSON. */
+const char *omma_status_name(enum omma_status status);
+
+enum omma_log_level { OMMA_LOG_WARNING, OMMA_LOG_INFO };
+
+/* Receives what is worth knowing but no error.  May be called from any thread of the engine. */
+typedef void (*omma_log_fn)(void *user, enum omma_log_level level, const char *message);
+
+struct omma_log {
+    omma_log_fn write; /* NULL: silent */
+    void *user;
+};
+
+/* "0.1.0" */
+const char *omma_version(void);
+
+/* The kernel tiers that were built, best first, NULL at the end; *usable (may be NULL) receives how
+ * many entries from the end of the list this CPU and operating system can run. */
+const char *const *omma_isa_names(size_t *usable);
+
+/* ------------------------------------------------------------------------------------------------
+ * Models
+ * --------------------------------------------------------------------------------------------- */
+
+struct omma_model;
+struct omma_tokenizer;
+
+struct omma_model_options {
+    struct omma_log log;
+};
+
+/* What a model is; valid as long as the model. */
+struct omma_model_info {
+    const char *path;           /* the folder */
+    const char *architecture;   /* of config.json, e.g. "InternVLChatModel" */
+    const char *layout;         /* "original" or "hf" */
+    const char *vision_name;    /* "InternViT-300M", "InternViT-6B", or "InternViT" */
+    const char *language_name;  /* "Qwen2" */
+    const char *weight_dtype;   /* of the linear layers: "bf16", "f16", "f32" or "mixed" */
+    uint64_t n_parameters;      /* all tensors together */
+    uint64_t n_vision_parameters, n_projector_parameters, n_language_parameters;
+    uint64_t file_bytes;        /* of all safetensors files */
+    size_t n_files;             /* safetensors files */
+    size_t n_tensors;
+    uint64_t mapped_bytes;      /* file pages that a run touches */
+    uint64_t anonymous_bytes;   /* memory that opening took: small vectors widened to f32, the tokenizer */
+    size_t kv_bytes_per_token;  /* with a bf16 KV cache */
+    size_t n_vision_layers, vision_hidden, vision_heads, vision_ffn;
+    size_t n_layers, hidden, n_heads, n_kv_heads, head_dim, ffn;
+    size_t vocab;               /* rows of the embedding */
+    size_t n_token_ids;         /* ids that have a text: largest + 1 */
+    size_t max_positions;
+    double rope_theta;
+    const char *rope_scaling;   /* "none" or "dynamic" */
+    double rope_factor;
+    size_t tile_size;           /* pixels of a tile's side: 448 */
+    size_t tokens_per_tile;     /* 256 */
+    size_t min_tiles, max_tiles; /* of one picture, the thumbnail not counted */
+    bool use_thumbnail;
+    int32_t context_id, im_start_id, im_end_id, image_start_id, image_end_id; /* -1: absent */
+    const int32_t *stop_ids;    /* generation ends at any of these */
+    size_t n_stop_ids;
+    char identity[65];          /* SHA-256 in hex over config, tokenizer, safetensors headers, file sizes */
+};
+
+/* Open the checkpoint folder at path and map its weights.  Config, names, shapes and tokenizer are
+ * checked; the weights themselves are not read. */
+enum omma_status omma_model_open(const char *path, const struct omma_model_options *options,
+                                 struct omma_model **model, struct omma_error *error);
+
+/* No engine may be left over the model. */
+void omma_model_close(struct omma_model **model);
+
+const struct omma_model_info *omma_model_info(const struct omma_model *model);
+
+/* Owned by the model; NULL for a generated model, which has none. */
+const struct omma_tokenizer *omma_model_tokenizer(const struct omma_model *model);
+
+/* Called for each file of the model, in the order of their names, with its SHA-256 in hex; a false
+ * return stops. */
+typedef bool (*omma_digest_fn)(void *user, const char *file, uint64_t n_bytes, const char *sha256);
+
+/* Read all files of the model and hash them. */
+enum omma_status omma_model_verify(const struct omma_model *model, omma_digest_fn each, void *user,
+                                   struct omma_error *error);
+
+/* OMMA_STATUS_CHANGED if a file of the model was truncated or written since it was opened; a few
+ * microseconds.  Engines ask it before and after every request. */
+enum omma_status omma_model_check(const struct omma_model *model, struct omma_error *error);
+
+/* For a handler of SIGBUS, which a truncated file or a failing disk raises: the file, tensor and byte
+ * offset in the file that an address belongs to.  False if it is none of the model's.
+ * Async-signal-safe. */
+bool omma_model_locate(const struct omma_model *model, const void *address, const char **file,
+                       const char **tensor, uint64_t *offset);
+
+/* Seeded random weights in the shape of a released model, for measuring. */
+struct omma_model_shape {
+    const char *size;      /* "1B", "2B", "8B", "14B", "38B", "78B" */
+    size_t n_layers;       /* 0: all */
+    size_t n_vision_layers; /* 0: all */
+    uint64_t seed;
+};
+
+/* Generate such a model in memory, without a tokenizer. */
+enum omma_status omma_model_generate(const struct omma_model_shape *shape, struct omma_model **model,
+                                     struct omma_error *error);
+
+/* Write such a model as a folder in the original layout, without tokenizer files.  dir must not
+ * exist or be empty. */
+enum omma_status omma_model_generate_folder(const struct omma_model_shape *shape, const char *dir,
+                                            struct omma_error *error);
+
+/* ------------------------------------------------------------------------------------------------
+ * Text
+ * --------------------------------------------------------------------------------------------- */
+
+/* What an added token's name (<|im_end|>, <IMG_CONTEXT>, ...) in user text becomes. */
+enum omma_special {
+    OMMA_SPECIAL_LITERAL,   /* plain text, like any other */
+    OMMA_SPECIAL_REFERENCE, /* the token, as the official tokenizer has it */
+    OMMA_SPECIAL_REJECT,    /* OMMA_STATUS_PROMPT, with its byte offset */
+};
+
+/* An array of ids; release with omma_tokens_free(). */
+struct omma_tokens {
+    int32_t *ids;
+    size_t n_tokens;
+};
+
+void omma_tokens_free(struct omma_tokens *tokens);
+
+/* Open a tokenizer alone; the folder needs to hold the tokenizer's files only. */
+enum omma_status omma_tokenizer_open(const char *dir, struct omma_tokenizer **tokenizer,
+                                     struct omma_error *error);
+void omma_tokenizer_close(struct omma_tokenizer **tokenizer);
+
+enum omma_status omma_tokenize(const struct omma_tokenizer *tokenizer, const char *text,
+                               size_t n_bytes, enum omma_special special, struct omma_tokens *tokens,
+                               struct omma_error *error);
+
+/* The bytes that id stands for, not necessarily whole characters; 0 bytes for an id without text.
+ * *is_added (may be NULL) tells an added token.  Valid as long as the tokenizer. */
+const char *omma_token_bytes(const struct omma_tokenizer *tokenizer, int32_t id, size_t *n_bytes,
+                             bool *is_added);
+
+/* ------------------------------------------------------------------------------------------------
+ * Pictures
+ * --------------------------------------------------------------------------------------------- */
+
+struct omma_image;
+
+struct omma_grid {
+    size_t n_columns, n_rows;
+    size_t n_tiles; /* with the thumbnail */
+};
+
+/* The grid of tiles for a picture of width x height: the reference's rule, ties included.
+ * Ranges: 1 <= min_tiles <= max_tiles <= 256. */
+enum omma_status omma_image_grid(size_t width, size_t height, size_t min_tiles, size_t max_tiles,
+                                 bool use_thumbnail, struct omma_grid *grid,
+                                 struct omma_error *error);
+
+struct omma_image_options {
+    size_t min_tiles, max_tiles; /* 0: 1 and 12; pass the model's */
+    bool no_thumbnail;
+    bool strict;                 /* refuse damaged pictures that Pillow would accept */
+    struct omma_log log;         /* warnings of the decoders */
+};
+
+/* Decode a JPEG or PNG file, cut it into tiles and keep these. */
+enum omma_status omma_image_open(const char *path, const struct omma_image_options *options,
+                                 struct omma_image **image, struct omma_error *error);
+
+/* The same from memory; name stands for the path in messages. */
+enum omma_status omma_image_open_memory(const char *name, const void *bytes, size_t n_bytes,
+                                        const struct omma_image_options *options,
+                                        struct omma_image **image, struct omma_error *error);
+
+/* A session that was given the picture may still use it: close pictures after the sessions, or after
+ * the requests that hold them are done. */
+void omma_image_close(struct omma_image **image);
+
+struct omma_image_info {
+    size_t width, height; /* of the picture */
+    struct omma_grid grid;
+    size_t tile_size;
+    size_t n_tokens;      /* visual tokens: 256 a tile */
+    uint8_t digest[32];   /* SHA-256 over the tiles' pixels */
+};
+
+const struct omma_image_info *omma_image_info(const struct omma_image *image);
+
+/* RGB of tile k, [tile_size][tile_size][3], row by row; the thumbnail is last. */
+const uint8_t *omma_image_tile(const struct omma_image *image, size_t k);
+
+/* ------------------------------------------------------------------------------------------------
+ * Engines
+ * --------------------------------------------------------------------------------------------- */
+
+struct omma_engine;
+
+enum omma_precision {
+    OMMA_PRECISION_AUTO, /* bf16 where the tier has the dot product, else f32 with a bf16 KV cache */
+    OMMA_PRECISION_BF16, /* what enters a matrix product is rounded to bf16; f32 sums */
+    OMMA_PRECISION_F32,  /* activations, queries, probabilities and KV cache in f32 */
+};
+
+enum omma_gemm {
+    OMMA_GEMM_AUTO,     /* omma's own kernels; OpenBLAS where only scalar ones exist */
+    OMMA_GEMM_NATIVE,
+    OMMA_GEMM_OPENBLAS,
+};
+
+struct omma_engine_options {
+    size_t n_threads;     /* 0: one for each physical core that this process may use */
+    const char *isa;      /* NULL: the best; else an upper bound, one of omma_isa_names() */
+    enum omma_precision precision;
+    enum omma_gemm gemm;
+    size_t prefill_chunk; /* tokens a pass; 0: 512; at most 512 */
+    struct omma_log log;
+};
+
+struct omma_engine_info {
+    size_t n_threads;
+    const char *isa;       /* the tier in use */
+    const char *precision; /* "bf16" or "f32": of what enters a matrix product */
+    const char *kv_dtype;  /* "bf16" or "f32" */
+    const char *gemm;      /* "native" or "openblas" */
+};
+
+/* Start the threads.  The model must outlive the engine. */
+enum omma_status omma_engine_create(struct omma_model *model,
+                                    const struct omma_engine_options *options,
+                                    struct omma_engine **engine, struct omma_error *error);
+
+/* Stops the threads.  No session may be left. */
+void omma_engine_destroy(struct omma_engine **engine);
+
+const struct omma_engine_info *omma_engine_info(const struct omma_engine *engine);
+
+/* ------------------------------------------------------------------------------------------------
+ * Sessions
+ * --------------------------------------------------------------------------------------------- */
+
+/* One conversation: its tokens and KV cache.  A request whose ids begin as the session's last ones do
+ * computes only what is new. */
+struct omma_session;
+
+struct omma_session_options {
+    size_t n_context; /* tokens, prompt and answer; 0: the smaller of the model's and 8192 */
+};
+
+enum omma_status omma_session_create(struct omma_engine *engine,
+                                     const struct omma_session_options *options,
+                                     struct omma_session **session, struct omma_error *error);
+
+/* Cancels what is running and waits for it. */
+void omma_session_destroy(struct omma_session **session);
+
+enum omma_role { OMMA_ROLE_USER, OMMA_ROLE_ASSISTANT };
+
+struct omma_turn {
+    enum omma_role role;
+    const char *text;
+    size_t n_bytes;
+};
+
+/* Texts and pictures of a whole conversation, to be answered or rendered.  "<image>" in user turns
+ * is the place of the next picture; without any, the pictures stand before the first user turn. */
+struct omma_conversation {
+    const char *system; /* NULL: the template's own message; "" with n_system_bytes 0: no system turn */
+    size_t n_system_bytes;
+    const struct omma_turn *turns; /* user first, alternating, user last */
+    size_t n_turns;
+    const struct omma_image *const *images;
+    size_t n_images;
+    enum omma_special special;
+};
+
+/* The conversation as ids, ready for an answer. */
+enum omma_status omma_render(const struct omma_model *model,
+                             const struct omma_conversation *conversation,
+                             struct omma_tokens *tokens, struct omma_error *error);
+
+/* In transformers' order: repetition penalty (over generated tokens), temperature, top-k, top-p,
+ * min-p.  temperature 0 is greedy. */
+struct omma_sampling {
+    float temperature;        /* >= 0; 0: greedy */
+    size_t top_k;             /* 0: off */
+    float top_p;              /* 0 or 1: off */
+    float min_p;              /* 0: off */
+    float repetition_penalty; /* 0 or 1: off; > 0 */
+    uint64_t seed;
+};
+
+/* Receives rows of a stage's output as they are computed, in order, from the engine's thread.
+ * Stages and shapes are those of the reference's dump: vision.patch_embedding, vision.embedding,
+ * vision.layer.N, vision.shuffled, projector, inputs_embeds, language.layer.N, language.norm, logits.
+ * values: [n_rows][width], the rows from first_row on. */
+typedef void (*omma_observe_fn)(void *user, const char *stage, size_t first_row, size_t n_rows,
+                                size_t width, const float *values);
+
+struct omma_observer {
+    omma_observe_fn rows; /* NULL: none */
+    void *user;
+};
+
+struct omma_stop {
+    const char *text;
+    size_t n_bytes;
+};
+
+struct omma_request {
+    struct omma_conversation conversation; /* or, if prompt_ids is set, its pictures alone */
+    const int32_t *prompt_ids;             /* NULL: render the conversation */
+    size_t n_prompt_ids;
+    size_t max_new_tokens;                 /* 0: 1024 */
+    struct omma_sampling sampling;
+    const struct omma_stop *stops;         /* texts that end the answer and are left out of it */
+    size_t n_stops;
+    bool ignore_stop_ids;                  /* go on to max_new_tokens, for measuring */
+    const int32_t *forced_ids;             /* fed instead of the chosen tokens, which are reported all
+                                              the same; the answer ends with them.  NULL: none */
+    size_t n_forced_ids;
+    struct omma_observer observer;
+};
+
+/* Queue a request.  Everything it points to is copied, but for the pictures.  One request at a time a
+ * session; OMMA_STATUS_PROMPT if it cannot fit the context, with the counts of tiles and tokens. */
+enum omma_status omma_session_submit(struct omma_session *session,
+                                     const struct omma_request *request, struct omma_error *error);
+
+enum omma_event_type {
+    OMMA_EVENT_NONE,     /* nothing within the time given, or no request */
+    OMMA_EVENT_PROGRESS, /* a tile was encoded, or a chunk of the prompt computed */
+    OMMA_EVENT_TOKEN,    /* a token was chosen */
+    OMMA_EVENT_DONE,     /* the request ended; no event follows it */
+};
+
+enum omma_phase { OMMA_PHASE_ENCODE, OMMA_PHASE_PREFILL };
+
+enum omma_finish {
+    OMMA_FINISH_STOP,      /* a stop id or text */
+    OMMA_FINISH_LENGTH,    /* max_new_tokens, or the context is full */
+    OMMA_FINISH_CANCELLED,
+    OMMA_FINISH_ERROR,
+};
+
+/* "stop", "length", "cancelled", "error" */
+const char *omma_finish_name(enum omma_finish finish);
+
+struct omma_usage {
+    size_t prompt_tokens, image_tokens; /* the latter are among the former */
+    size_t cached_tokens;               /* of the prompt, taken from the KV cache */
+    size_t completion_tokens;           /* a closing stop id among them */
+    size_t n_tiles;                     /* encoded for this request */
+};
+
+struct omma_timings {
+    double queue_s, encode_s, prefill_s, decode_s, total_s;
+};
+
+struct omma_event {
+    enum omma_event_type type;
+    /* OMMA_EVENT_PROGRESS: done of total; tiles, or tokens of the prompt */
+    enum omma_phase phase;
+    size_t n_done, n_total;
+    /* OMMA_EVENT_TOKEN */
+    int32_t id;
+    float margin;       /* its logit less the best other one; before sampling */
+    const char *text;   /* whole UTF-8 characters that are new, perhaps none; until the next poll.
+                           OMMA_EVENT_DONE may bring the rest. */
+    size_t n_bytes;
+    /* OMMA_EVENT_DONE */
+    enum omma_finish finish;
+    struct omma_usage usage;
+    struct omma_timings timings;
+};
+
+/* Wait up to timeout_ms (-1: for ever, 0: not at all) for the next event.  A request that failed gives
+ * OMMA_EVENT_DONE with OMMA_FINISH_ERROR and the call returns its status. */
+enum omma_status omma_session_poll(struct omma_session *session, int timeout_ms,
+                                   struct omma_event *event, struct omma_error *error);
+
+/* Ask the running request to end; it does at the next tile, chunk or token, with
+ * OMMA_FINISH_CANCELLED.  May be called from any thread and from a signal handler. */
+void omma_session_cancel(struct omma_session *session);
+
+/* ------------------------------------------------------------------------------------------------
+ * Limits of the machine
+ * --------------------------------------------------------------------------------------------- */
+
+/* Rates of all threads of an engine together; 0 where the tier lacks the instruction. */
+struct omma_limits {
+    size_t n_threads;
+    double read_bytes_per_s; /* best of several read-only passes over memory far larger than the caches */
+    double f32_fma_per_s;    /* f32 multiply-adds with the tier's vectors */
+    double bf16_dot_per_s;   /* bf16 multiply-adds of the tier's dot product */
+    double clock_hz;         /* of one core under that load, from a chain of dependent additions */
+};
+
+enum omma_status omma_limits_measure(struct omma_engine *engine, struct omma_limits *limits,
+                                     struct omma_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,27 @@
+/*
+ * sampler.h - logits to the next token, in transformers' order: repetition penalty (over generated
+ * tokens only), temperature, top-k, top-p, min-p, draw.
+ */
+#ifndef OMMA_LANGUAGE_SAMPLER_H
+#define OMMA_LANGUAGE_SAMPLER_H
+
+#include "api/omma.h"
+
+struct omma_sampler; /* one request */
+
+/* Range-checks sampling.  vocab: logits a step. */
+enum omma_status omma_sampler_create(const struct omma_sampling *sampling, size_t vocab,
+                                     struct omma_sampler **sampler, struct omma_error *error);
+void omma_sampler_destroy(struct omma_sampler **sampler);
+
+/* Choose from logits [vocab], which are not changed.  *margin: the chosen logit less the best other
+ * one, before any processing.  Greedy takes the lowest id among equals.  A non-finite logit gives
+ * OMMA_STATUS_INTERNAL.  The draw depends on the seed and the number of tokens accepted, nothing else. */
+enum omma_status omma_sampler_choose(struct omma_sampler *sampler, const float *logits, int32_t *id,
+                                     float *margin, struct omma_error *error);
+
+/* Note a token as generated: the chosen one, or a forced one. */
+enum omma_status omma_sampler_accept(struct omma_sampler *sampler, int32_t id,
+                                     struct omma_error *error);
+
+#endif

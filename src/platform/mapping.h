@@ -1,0 +1,47 @@
+/*
+ * mapping.h - files mapped read-only, and the means to tell when one changes underneath.
+ *
+ * A page that cannot be read (the file was truncated, the disk failed) raises SIGBUS in the thread
+ * that touches it; the library leaves that signal to the program, which can ask omma_model_locate()
+ * what the address was.
+ */
+#ifndef OMMA_PLATFORM_MAPPING_H
+#define OMMA_PLATFORM_MAPPING_H
+
+#include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include "base/status.h"
+
+/* What tells that a file is still the one that was opened. */
+struct omma_file_identity {
+    dev_t device;
+    ino_t inode;
+    off_t n_bytes;
+    struct timespec modified;
+};
+
+struct omma_mapping {
+    const uint8_t *bytes;
+    size_t n_bytes;
+    char *path;
+    struct omma_file_identity identity;
+};
+
+/* Map a regular file; symbolic links are followed, the descriptor is closed.  An empty file gives
+ * bytes NULL, n_bytes 0.  Failures are OMMA_STATUS_MODEL: mappings are a model's files. */
+enum omma_status omma_mapping_open(const char *path, struct omma_mapping *mapping,
+                                   struct omma_error *error);
+
+/* Map an open descriptor (not closed here); path is for messages. */
+enum omma_status omma_mapping_open_fd(int fd, const char *path, struct omma_mapping *mapping,
+                                      struct omma_error *error);
+
+void omma_mapping_close(struct omma_mapping *mapping);
+
+/* OMMA_STATUS_CHANGED if the file under the path was changed in place or truncated since it was
+ * mapped.  One replaced by rename is fine: the mapping still shows the old one. */
+enum omma_status omma_mapping_check(const struct omma_mapping *mapping, struct omma_error *error);
+
+#endif

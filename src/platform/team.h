@@ -1,0 +1,61 @@
+/*
+ * team.h - the threads that compute together: one OpenMP parallel region for a whole forward pass.
+ *
+ * omma_team_run(team, work, argument) equals, but for the order in time,
+ *
+ *     for (size_t i = 0; i < n_threads; i++) work(&threads[i], argument);
+ *
+ * with omma_team_barrier() as the only meeting point inside.  All threads call the same operators in
+ * the same order; an operator says whether it ends with a barrier.  Each thread is bound to one
+ * physical core of those that the process may use.  Work is split by omma_team_range(), which depends
+ * on the number of threads alone; no result may depend on it.
+ */
+#ifndef OMMA_PLATFORM_TEAM_H
+#define OMMA_PLATFORM_TEAM_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+
+#include "base/log.h"
+#include "base/status.h"
+#include "platform/barrier.h"
+
+struct omma_team;
+
+/* What one thread of a team knows; lives as long as the team. */
+struct omma_thread {
+    size_t index, n_threads;
+    struct omma_team *team;
+    char *scratch;         /* its own memory, 64-byte aligned, touched first by it */
+    size_t scratch_bytes;
+};
+
+struct omma_team_options {
+    size_t n_threads;     /* 0: one for each physical core allowed */
+    size_t scratch_bytes; /* a thread; 0: none */
+    const struct omma_log *log; /* told when there are more threads than cores; may be NULL */
+};
+
+enum omma_status omma_team_create(const struct omma_team_options *options, struct omma_team **team,
+                                  struct omma_error *error);
+void omma_team_destroy(struct omma_team **team);
+
+size_t omma_team_n_threads(const struct omma_team *team);
+
+typedef void (*omma_team_work_fn)(struct omma_thread *self, void *argument);
+
+/* Run work on every thread and wait for all.  One caller at a time, always the same thread (OpenMP
+ * keeps its workers by caller). */
+void omma_team_run(struct omma_team *team, omma_team_work_fn work, void *argument);
+
+/* Wait until all threads of the team are here.  What they wrote before is seen by all after. */
+void omma_team_barrier(struct omma_thread *self);
+
+/* The half-open range of n items that belongs to this thread: contiguous, sizes differ by one item. */
+struct omma_range {
+    size_t begin, end;
+};
+
+struct omma_range omma_team_range(const struct omma_thread *self, size_t n);
+
+#endif
