@@ -445,6 +445,33 @@ enum omma_status omma_session_poll(struct omma_session *session, int timeout_ms,
 void omma_session_cancel(struct omma_session *session);
 
 /* ------------------------------------------------------------------------------------------------
+ * Tensor files
+ * --------------------------------------------------------------------------------------------- */
+
+/* Any safetensors file, mapped: a reference's dump, say. */
+struct omma_tensor_file;
+
+struct omma_tensor {
+    const char *name;
+    const char *dtype; /* the file's word: "F32", "BF16", "I64", ... */
+    size_t n_dimensions;
+    size_t shape[8];
+    const void *data;  /* little-endian, row-major; not necessarily aligned */
+    size_t n_bytes;
+};
+
+enum omma_status omma_tensor_file_open(const char *path, struct omma_tensor_file **file,
+                                       struct omma_error *error);
+void omma_tensor_file_close(struct omma_tensor_file **file);
+size_t omma_tensor_file_count(const struct omma_tensor_file *file);
+/* Tensors in the order of their data; valid as long as the file. */
+const struct omma_tensor *omma_tensor_file_get(const struct omma_tensor_file *file, size_t index);
+const struct omma_tensor *omma_tensor_file_find(const struct omma_tensor_file *file,
+                                                const char *name); /* NULL: none */
+/* A value of the file's __metadata__; NULL: none. */
+const char *omma_tensor_file_metadata(const struct omma_tensor_file *file, const char *key);
+
+/* ------------------------------------------------------------------------------------------------
  * Limits of the machine
  * --------------------------------------------------------------------------------------------- */
 
