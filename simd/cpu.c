@@ -2,6 +2,9 @@
 #include "simd/cpu.h"
 
 #include <string.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 #include "config.h"
 
@@ -50,11 +53,20 @@ bool omma_isa_is_built(enum omma_isa isa)
 }
 
 #if defined(__x86_64__)
-/* __builtin_cpu_supports() counts AVX and AVX-512 only if XCR0 says that their registers are kept. */
+/* clang before 17 does not know the name "f16c". */
+static bool has_f16c(void)
+{
+    unsigned a, b, c = 0, d;
+
+    return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
+}
+
+/* __builtin_cpu_supports() counts AVX and AVX-512 only if XCR0 says that their registers are kept.
+ */
 static bool has_avx2(void)
 {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-           __builtin_cpu_supports("f16c") && __builtin_cpu_supports("bmi2");
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c() &&
+           __builtin_cpu_supports("bmi2");
 }
 
 static bool has_avx512bf16(void)
