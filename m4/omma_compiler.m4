@@ -15,5 +15,5 @@ AC_DEFUN([OMMA_SANITIZERS], [
         [], [enable_sanitizers=no])
     AS_IF([test "$enable_sanitizers" = yes], [
         AC_SUBST([OMMA_SANITIZER_FLAGS], ["-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"])])
-    AM_CONDITIONAL([SANITIZERS], [test "$enable_sanitizers" = yes])
+    AC_SUBST([SANITIZERS], [$enable_sanitizers])
 ])

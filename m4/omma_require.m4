@@ -43,6 +43,7 @@ AC_DEFUN([OMMA_OPTIONAL_SIMDE], [
         omma_notes="$omma_notes
     no tests of kernels that this CPU lacks: install libsimde-dev"])
     AM_CONDITIONAL([HAVE_SIMDE], [test "$omma_have_simde" = yes])
+    AC_SUBST([HAVE_SIMDE], [$omma_have_simde])
 ])
 
 # OMMA_REPORT_MISSING

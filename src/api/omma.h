@@ -29,6 +29,11 @@
 extern "C" {
 #endif
 
+/* What is declared here is exported; all else in the library is built with hidden visibility. */
+#if defined(__GNUC__)
+#pragma GCC visibility push(default)
+#endif
+
 /* ------------------------------------------------------------------------------------------------
  * Status and errors
  * --------------------------------------------------------------------------------------------- */
@@ -486,6 +491,10 @@ struct omma_limits {
 
 enum omma_status omma_limits_measure(struct omma_engine *engine, struct omma_limits *limits,
                                      struct omma_error *error);
+
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif
 
 #ifdef __cplusplus
 }
