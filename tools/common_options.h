@@ -1,0 +1,43 @@
+/*
+ * common_options.h - rows that several commands share: the model, -v, --json, and special tokens.
+ *
+ * Each takes the command's struct of values and the name of its member.
+ */
+#ifndef OMMA_TOOLS_COMMON_OPTIONS_H
+#define OMMA_TOOLS_COMMON_OPTIONS_H
+
+#include "tools/options.h"
+
+/* clang-format off */
+
+/* const char * */
+#define MODEL_OPTION(type, field)                                                                  \
+    {.name = "model", .letter = 'm', .kind = OPTION_TEXT, .argument = "MODEL",                     \
+     .offset = offsetof(type, field), .environment = "OMMA_MODEL",                                 \
+     .help = "the model: a folder, or a name that is looked up in $OMMA_MODEL_PATH"}
+
+/* bool */
+#define VERBOSE_OPTION(type, field)                                                                \
+    {.name = "verbose", .letter = 'v', .kind = OPTION_FLAG, .offset = offsetof(type, field),       \
+     .help = "tell more, on standard error"}
+
+/* bool */
+#define JSON_OPTION(type, field)                                                                   \
+    {.name = "json", .kind = OPTION_FLAG, .offset = offsetof(type, field),                         \
+     .help = "write one JSON object"}
+
+/* int, an enum omma_special */
+#define SPECIAL_OPTION(type, field)                                                                \
+    {.name = "special", .kind = OPTION_CHOICE, .choices = special_words,                           \
+     .offset = offsetof(type, field),                                                              \
+     .help = "names of added tokens in text: plain text, the tokens, or refused"}
+
+/* clang-format on */
+
+/* The words of enum omma_special. */
+extern const char *const special_words[];
+
+/* OMMA_STATUS_USAGE if no model was named. */
+enum omma_status require_model(const char *model, struct omma_error *error);
+
+#endif

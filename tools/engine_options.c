@@ -1,0 +1,61 @@
+/* Words of the engine's options, and the tier's name held against those that exist. */
+#include "tools/engine_options.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const char *const precision_words[] = {
+    [OMMA_PRECISION_AUTO] = "auto",
+    [OMMA_PRECISION_BF16] = "bf16",
+    [OMMA_PRECISION_F32] = "f32",
+    [OMMA_PRECISION_F32 + 1] = NULL,
+};
+
+const char *const gemm_words[] = {
+    [OMMA_GEMM_AUTO] = "auto",
+    [OMMA_GEMM_NATIVE] = "native",
+    [OMMA_GEMM_OPENBLAS] = "openblas",
+    [OMMA_GEMM_OPENBLAS + 1] = NULL,
+};
+
+static enum omma_status check_isa(const char *isa, struct omma_error *error)
+{
+    size_t n_tiers = 0, n_usable = 0, n = 0;
+    const char *const *tiers = omma_isa_names(&n_usable);
+    char names[256] = "";
+
+    while (tiers[n_tiers] != NULL) {
+        n_tiers++;
+    }
+    for (size_t i = 0; i < n_tiers; i++) {
+        bool is_usable = i + n_usable >= n_tiers;
+
+        if (strcmp(isa, tiers[i]) == 0) {
+            return is_usable ? OMMA_OK
+                             : fail(error, OMMA_STATUS_USAGE, "--isa: this CPU lacks %s", isa);
+        }
+        if (is_usable && n < sizeof names) {
+            n += (size_t)snprintf(names + n, sizeof names - n, "%s%s", n > 0 ? "|" : "", tiers[i]);
+        }
+    }
+    return fail(error, OMMA_STATUS_USAGE, "--isa: expected %s, found \"%s\"", names, isa);
+}
+
+enum omma_status engine_values_options(const struct engine_values *values,
+                                       struct messages *messages,
+                                       struct omma_engine_options *options,
+                                       struct omma_error *error)
+{
+    if (values->isa != NULL) {
+        TRY(check_isa(values->isa, error));
+    }
+    *options = (struct omma_engine_options){
+        .n_threads = values->n_threads,
+        .isa = values->isa,
+        .precision = (enum omma_precision)values->precision,
+        .gemm = (enum omma_gemm)values->gemm,
+        .prefill_chunk = values->chunk,
+        .log = messages_log(messages),
+    };
+    return OMMA_OK;
+}

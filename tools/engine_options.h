@@ -1,0 +1,50 @@
+/*
+ * engine_options.h - the options of commands that run a model.
+ */
+#ifndef OMMA_TOOLS_ENGINE_OPTIONS_H
+#define OMMA_TOOLS_ENGINE_OPTIONS_H
+
+#include "tools/message.h"
+#include "tools/options.h"
+
+struct engine_values {
+    size_t n_threads; /* 0: one a physical core */
+    const char *isa;  /* NULL: the best */
+    int precision;    /* enum omma_precision */
+    int gemm;         /* enum omma_gemm */
+    size_t chunk;     /* 0: the engine's own */
+};
+
+extern const char *const precision_words[];
+extern const char *const gemm_words[];
+
+/* Rows for the table of a command whose struct `type` has such values as its member `field`. */
+/* clang-format off */
+#define ENGINE_OPTIONS(type, field)                                                                \
+    {.name = "threads", .letter = 't', .kind = OPTION_COUNT, .argument = "N",                      \
+     .offset = offsetof(type, field.n_threads), .minimum = 1, .maximum = 4096,                     \
+     .environment = "OMMA_THREADS",                                                                \
+     .help = "threads; one for each physical core that the process may use if not given"},         \
+    {.name = "isa", .kind = OPTION_TEXT, .argument = "TIER",                                       \
+     .offset = offsetof(type, field.isa), .environment = "OMMA_ISA",                               \
+     .help = "use no better kernels than this tier's; omma --version tells the tiers"},            \
+    {.name = "precision", .kind = OPTION_CHOICE, .choices = precision_words,                       \
+     .offset = offsetof(type, field.precision), .environment = "OMMA_PRECISION",                   \
+     .help = "of the activations that enter matrix products"},                                     \
+    {.name = "gemm", .kind = OPTION_CHOICE, .choices = gemm_words,                                 \
+     .offset = offsetof(type, field.gemm), .environment = "OMMA_GEMM",                             \
+     .help = "what multiplies matrices"},                                                          \
+    {.name = "chunk", .kind = OPTION_COUNT, .argument = "N",                                       \
+     .offset = offsetof(type, field.chunk), .minimum = 1, .maximum = 512,                          \
+     .environment = "OMMA_CHUNK",                                                                  \
+     .help = "tokens of the prompt that are computed together"}
+/* clang-format on */
+
+/* The library's options, checked as far as can be without a model: OMMA_STATUS_USAGE for an unknown
+ * tier or one that this CPU lacks. */
+enum omma_status engine_values_options(const struct engine_values *values,
+                                       struct messages *messages,
+                                       struct omma_engine_options *options,
+                                       struct omma_error *error);
+
+#endif

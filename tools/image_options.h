@@ -1,0 +1,32 @@
+/*
+ * image_options.h - the options of commands that read pictures.
+ */
+#ifndef OMMA_TOOLS_IMAGE_OPTIONS_H
+#define OMMA_TOOLS_IMAGE_OPTIONS_H
+
+#include "tools/options.h"
+
+struct image_values {
+    size_t min_tiles, max_tiles; /* 0: not given */
+    bool strict;
+};
+
+/* Rows for the table of a command whose struct `type` has such values as its member `field`. */
+/* clang-format off */
+#define IMAGE_OPTIONS(type, field)                                                                 \
+    {.name = "max-tiles", .kind = OPTION_COUNT, .argument = "N",                                   \
+     .offset = offsetof(type, field.max_tiles), .minimum = 1, .maximum = 256,                      \
+     .help = "most tiles of a picture, its thumbnail not counted"},                                \
+    {.name = "min-tiles", .kind = OPTION_COUNT, .argument = "N",                                   \
+     .offset = offsetof(type, field.min_tiles), .minimum = 1, .maximum = 256,                      \
+     .help = "fewest tiles of a picture"},                                                         \
+    {.name = "strict-images", .kind = OPTION_FLAG, .offset = offsetof(type, field.strict),         \
+     .help = "refuse damaged pictures that are accepted with a warning otherwise"}
+/* clang-format on */
+
+/* Fill what was not given with the values of the model or the rule's own (1 and 12), and hold the
+ * two against each other. */
+enum omma_status image_values_complete(struct image_values *values, size_t min_tiles,
+                                       size_t max_tiles, struct omma_error *error);
+
+#endif
