@@ -6,14 +6,15 @@
 #ifndef OMMA_SIMD_AVX2_VEC_H
 #define OMMA_SIMD_AVX2_VEC_H
 
-#if !defined(__AVX2__) || !defined(__FMA__) || !defined(__F16C__)
+#if !defined(OMMA_SIMDE) && !(defined(__AVX2__) && defined(__FMA__) && defined(__F16C__))
 #error "simd/avx2 is compiled without its flags"
 #endif
 
-#include <immintrin.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+#include "simd/x86.h"
 
 /* The name of a kernel in this tier. */
 #define OMMA_TIER(kernel) kernel##__avx2

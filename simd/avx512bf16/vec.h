@@ -6,14 +6,14 @@
 #ifndef OMMA_SIMD_AVX512BF16_VEC_H
 #define OMMA_SIMD_AVX512BF16_VEC_H
 
-#if !defined(__AVX512F__) || !defined(__AVX512BW__) || !defined(__AVX512DQ__) ||                   \
-    !defined(__AVX512VL__)
+#if !defined(OMMA_SIMDE) && !defined(__AVX512BF16__)
 #error "simd/avx512bf16 is compiled without its flags"
 #endif
 
-#include <immintrin.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "simd/x86.h"
 
 /* The name of a kernel in this tier. */
 #define OMMA_TIER(kernel) kernel##__avx512bf16
