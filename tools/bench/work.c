@@ -1,0 +1,71 @@
+/*
+ * The formulas, with a model's sizes as they stand in struct omma_model_info.
+ *
+ * InternViT, d wide, N = 1025 positions of a tile, a layer: N (4 d^2 + 2 d ffn) for the linear
+ * layers and 2 N^2 d for the scores and their sum over values; 14 x 14 x 3 inputs a patch.
+ * Projector, 256 tokens a tile: 4 d -> hidden -> hidden.  Qwen2, a token and layer: queries and
+ * output, keys and values, three matrices of the feed-forward; attention 2 n_heads head_dim a token
+ * and position.
+ */
+#include "tools/bench/work.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Multiply-adds, and weights, of a token in all linear layers of the language model. */
+static double linear_work(const struct omma_model_info *model)
+{
+    double hidden = (double)model->hidden;
+    double queries = (double)(model->n_heads * model->head_dim);
+    double keys = (double)(model->n_kv_heads * model->head_dim);
+
+    return (double)model->n_layers *
+           (2 * hidden * queries + 2 * hidden * keys + 3 * hidden * (double)model->ffn);
+}
+
+double bench_prefill_work(const struct omma_model_info *model, size_t n_tokens)
+{
+    double n = (double)n_tokens;
+    double attention = (double)(model->n_layers * model->n_heads * model->head_dim) * n * n;
+
+    return n * linear_work(model) + attention + (double)model->hidden * (double)model->vocab;
+}
+
+double bench_tile_work(const struct omma_model_info *model)
+{
+    double d = (double)model->vision_hidden, ffn = (double)model->vision_ffn;
+    double hidden = (double)model->hidden;
+    double n_tokens = (double)model->tokens_per_tile;
+    double n_patches = 4 * n_tokens; /* the pixel shuffle joins 2 x 2 */
+    double n_positions = n_patches + 1;
+    double patch = (double)model->tile_size / sqrt(n_patches);
+    double layer = n_positions * (4 * d * d + 2 * d * ffn) + 2 * n_positions * n_positions * d;
+
+    return (double)model->n_vision_layers * layer + n_patches * 3 * patch * patch * d +
+           n_tokens * (4 * d * hidden + hidden * hidden);
+}
+
+/* Of a weight of the linear layers; of mixed ones the mean over all files. */
+static double weight_bytes(const struct omma_model_info *model)
+{
+    if (strcmp(model->weight_dtype, "f32") == 0) {
+        return 4;
+    }
+    if (strcmp(model->weight_dtype, "mixed") == 0) {
+        return (double)model->file_bytes / (double)model->n_parameters;
+    }
+    return 2;
+}
+
+double bench_decode_bytes(const struct omma_model_info *model, double depth, const char *kv_dtype)
+{
+    double embedding = (double)model->vocab * (double)model->hidden;
+    double weights = (double)model->n_language_parameters;
+    double kv_token = (double)model->kv_bytes_per_token * (strcmp(kv_dtype, "f32") == 0 ? 2 : 1);
+
+    /* with a head of its own the embedding is one row; a tied one is read as the head */
+    if (weights >= linear_work(model) + 2 * embedding) {
+        weights -= embedding - (double)model->hidden;
+    }
+    return weights * weight_bytes(model) + depth * kv_token;
+}
