@@ -1,6 +1,6 @@
 /*
- * model.h - a loaded checkpoint: config, weights, tokenizer, identity.  Immutable after opening, and
- * shared by everything that runs it.
+ * model.h - a loaded checkpoint: config, weights, tokenizer, identity.  Immutable after opening,
+ * and shared by everything that runs it.
  */
 #ifndef OMMA_MODEL_MODEL_H
 #define OMMA_MODEL_MODEL_H
@@ -18,7 +18,7 @@ struct omma_model {
     struct omma_tokenizer *tokenizer; /* NULL for a generated model */
     struct omma_model_info info;      /* what omma_model_info() shows */
     struct omma_checkpoint *checkpoint;
-    struct omma_arena arena;          /* lifetime of the model */
+    struct omma_arena arena; /* lifetime of the model */
 };
 
 #endif

@@ -1,27 +1,24 @@
 /*
  * weights.h - the weights of a model by their place in it.
  *
- * Matrices are views of the mapped files.  Vectors (norms, biases, layer scales) are small and stand
- * in f32 in the model's arena.
+ * Matrices are views of the mapped files.  Vectors (norms, biases, layer scales) are small and
+ * stand in f32 in the model's arena.
  */
 #ifndef OMMA_MODEL_WEIGHTS_H
 #define OMMA_MODEL_WEIGHTS_H
 
 #include "model/config.h"
 #include "tensor/matrix.h"
-
-struct omma_norm {
-    const float *weight;
-    const float *bias; /* NULL: RMSNorm */
-};
+#include "tensor/norm.h"
 
 struct omma_vision_layer {
-    struct omma_norm norm1, norm2;   /* [hidden] */
-    struct omma_linear q, k, v;      /* [hidden][hidden]; rows of one fused matrix in the original layout */
-    const float *q_norm, *k_norm;    /* [hidden], over all heads together; NULL: none */
-    struct omma_linear projection;   /* [hidden][hidden] */
-    struct omma_linear fc1, fc2;     /* [ffn][hidden], [hidden][ffn] */
-    const float *scale1, *scale2;    /* [hidden]: layer scale of the two branches */
+    struct omma_norm norm1, norm2; /* [hidden] */
+    struct omma_linear q, k,
+        v; /* [hidden][hidden]; rows of one fused matrix in the original layout */
+    const float *q_norm, *k_norm;  /* [hidden], over all heads together; NULL: none */
+    struct omma_linear projection; /* [hidden][hidden] */
+    struct omma_linear fc1, fc2;   /* [ffn][hidden], [hidden][ffn] */
+    const float *scale1, *scale2;  /* [hidden]: layer scale of the two branches */
 };
 
 struct omma_vision_weights {
@@ -38,8 +35,9 @@ struct omma_projector_weights {
 
 struct omma_language_layer {
     const float *attention_norm, *ffn_norm; /* [hidden] */
-    struct omma_linear q, k, v, o;          /* [n_heads * head_dim][hidden], ..., [hidden][n_heads * head_dim] */
-    struct omma_linear gate, up, down;      /* [ffn][hidden] twice, [hidden][ffn] */
+    struct omma_linear q, k, v,
+        o; /* [n_heads * head_dim][hidden], ..., [hidden][n_heads * head_dim] */
+    struct omma_linear gate, up, down; /* [ffn][hidden] twice, [hidden][ffn] */
 };
 
 struct omma_language_weights {

@@ -5,10 +5,10 @@
  *
  *     for (size_t i = 0; i < n_threads; i++) work(&threads[i], argument);
  *
- * with omma_team_barrier() as the only meeting point inside.  All threads call the same operators in
- * the same order; an operator says whether it ends with a barrier.  Each thread is bound to one
- * physical core of those that the process may use.  Work is split by omma_team_range(), which depends
- * on the number of threads alone; no result may depend on it.
+ * with omma_team_barrier() as the only meeting point inside.  All threads call the same operators
+ * in the same order; an operator says whether it ends with a barrier.  Each thread is bound to one
+ * physical core of those that the process may use.  Work is split by omma_team_range(), which
+ * depends on the number of threads alone; no result may depend on it.
  */
 #ifndef OMMA_PLATFORM_TEAM_H
 #define OMMA_PLATFORM_TEAM_H
@@ -26,13 +26,13 @@ struct omma_team;
 struct omma_thread {
     size_t index, n_threads;
     struct omma_team *team;
-    char *scratch;         /* its own memory, 64-byte aligned, touched first by it */
+    char *scratch; /* its own memory, 64-byte aligned, touched first by it */
     size_t scratch_bytes;
 };
 
 struct omma_team_options {
-    size_t n_threads;     /* 0: one for each physical core allowed */
-    size_t scratch_bytes; /* a thread; 0: none */
+    size_t n_threads;           /* 0: one for each physical core allowed */
+    size_t scratch_bytes;       /* a thread; 0: none */
     const struct omma_log *log; /* told when there are more threads than cores; may be NULL */
 };
 
@@ -51,7 +51,8 @@ void omma_team_run(struct omma_team *team, omma_team_work_fn work, void *argumen
 /* Wait until all threads of the team are here.  What they wrote before is seen by all after. */
 void omma_team_barrier(struct omma_thread *self);
 
-/* The half-open range of n items that belongs to this thread: contiguous, sizes differ by one item. */
+/* The half-open range of n items that belongs to this thread: contiguous, sizes differ by one item.
+ */
 struct omma_range {
     size_t begin, end;
 };

@@ -104,8 +104,7 @@ static void test_descriptions_that_are_none(void **state)
 /* A thread bound to a core runs there alone, and gets its mask back. */
 static void test_this_machine(void **state)
 {
-    char *root = omma_test_folder();
-    struct omma_topology_options options = {.root = root}; /* no quota */
+    struct omma_topology_options options = {.root = omma_test_folder()}; /* no quota */
     struct omma_topology *topology;
     struct omma_error error;
     cpu_set_t before, bound, after;
@@ -127,7 +126,6 @@ static void test_this_machine(void **state)
     assert_int_equal(sched_getaffinity(0, sizeof after, &after), 0);
     assert_true(CPU_EQUAL(&before, &after));
     omma_topology_close(&topology);
-    free(root);
 }
 
 static void test_quota_of_version_2(void **state)
@@ -158,7 +156,6 @@ static void test_quota_of_version_2(void **state)
     put(root, "sys/fs/cgroup/cpu.max", "100000 100000\n"); /* a container's own group */
     put(root, "proc/self/cgroup", "0::/../outside\n");
     assert_int_equal(omma_cpu_quota_cores(root), 1);
-    free(root);
 }
 
 static void test_quota_of_version_1(void **state)
@@ -176,7 +173,6 @@ static void test_quota_of_version_1(void **state)
     put(root, "sys/fs/cgroup/cpu,cpuacct/docker/12ab/cpu.cfs_period_us", "100000\n");
     assert_int_equal(omma_cpu_quota_cores(root), 1);
 
-    free(root);
     root = omma_test_folder(); /* the controllers are mounted under their short name */
     put(root, "proc/self/cgroup", "4:cpuacct,cpu:/\n");
     put(root, "sys/fs/cgroup/cpu/cpu.cfs_quota_us", "400000\n");
@@ -185,7 +181,6 @@ static void test_quota_of_version_1(void **state)
 
     put(root, "proc/self/cgroup", "4:cpuacct,cpuset:/\n"); /* not the controller */
     assert_true(omma_cpu_quota_cores(root) == SIZE_MAX);
-    free(root);
 }
 
 static void test_quota_that_makes_no_sense(void **state)
@@ -203,7 +198,6 @@ static void test_quota_that_makes_no_sense(void **state)
     }
     put(root, "sys/fs/cgroup/cpu.max", "200000 100000\n");
     assert_int_equal(omma_cpu_quota_cores(root), 2);
-    free(root);
 }
 
 int main(void)

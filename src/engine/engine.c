@@ -1,0 +1,250 @@
+/* Choosing kernels and precision; starting and stopping the engine's thread; its queue of jobs. */
+#include "engine/engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "base/log.h"
+#include "tensor/matmul_blas.h"
+
+enum { MAX_PREFILL_CHUNK = 512 };
+
+static enum omma_status choose_isa(const struct omma_engine_options *options, enum omma_isa *isa,
+                                   struct omma_error *error)
+{
+    *isa = omma_isa_best();
+    if (options->isa == NULL) {
+        return OMMA_OK;
+    }
+    *isa = omma_isa_of_name(options->isa);
+    if (*isa == OMMA_ISA_COUNT || !omma_isa_is_built(*isa)) {
+        return omma_fail(error, OMMA_STATUS_USAGE,
+                         "isa: expected a tier that was built, found \"%s\"", options->isa);
+    }
+    if (!omma_isa_is_usable(*isa)) {
+        return omma_fail(
+            error, OMMA_STATUS_RESOURCES,
+            "isa: this CPU or operating system cannot run the tier %s; the best it can "
+            "run is %s",
+            options->isa, omma_isa_name(omma_isa_best()));
+    }
+    return OMMA_OK;
+}
+
+/*
+ * Precision of the products.  bf16 operands need the tier's dot product and bf16 weights; without
+ * them, bf16 is computed in f32 on rounded values.
+ */
+static void choose_precision(struct omma_engine *engine, const struct omma_engine_options *options)
+{
+    struct omma_compute *compute = &engine->compute;
+    bool has_dot = compute->kernels.probe_bf16_dot != NULL && engine->model->weights.all_bf16 &&
+                   !compute->use_blas;
+
+    compute->operand = OMMA_DTYPE_F32;
+    engine->kv_dtype = options->precision == OMMA_PRECISION_F32 ? OMMA_DTYPE_F32 : OMMA_DTYPE_BF16;
+    if (options->precision != OMMA_PRECISION_F32 && has_dot) {
+        compute->operand = OMMA_DTYPE_BF16;
+    }
+    compute->round =
+        options->precision == OMMA_PRECISION_BF16 && compute->operand == OMMA_DTYPE_F32;
+}
+
+static enum omma_status configure(struct omma_engine *engine,
+                                  const struct omma_engine_options *options,
+                                  struct omma_error *error)
+{
+    enum omma_isa isa;
+
+    if (options->prefill_chunk > MAX_PREFILL_CHUNK) {
+        return omma_fail(error, OMMA_STATUS_USAGE, "prefill chunk: expected at most %d, found %zu",
+                         MAX_PREFILL_CHUNK, options->prefill_chunk);
+    }
+    engine->prefill_chunk =
+        options->prefill_chunk != 0 ? options->prefill_chunk : MAX_PREFILL_CHUNK;
+    OMMA_TRY(choose_isa(options, &isa, error));
+    engine->compute.kernels = omma_kernels_select(isa);
+    engine->compute.use_blas =
+        options->gemm == OMMA_GEMM_OPENBLAS ||
+        (options->gemm == OMMA_GEMM_AUTO && options->isa == NULL && isa == OMMA_ISA_SCALAR);
+    if (engine->compute.use_blas) {
+        omma_matmul_blas_init();
+    }
+    choose_precision(engine, options);
+    engine->info.isa = omma_isa_name(isa);
+    engine->info.precision =
+        engine->compute.operand == OMMA_DTYPE_BF16 || engine->compute.round ? "bf16" : "f32";
+    engine->info.kv_dtype = omma_dtype_name(engine->kv_dtype);
+    engine->info.gemm = engine->compute.use_blas ? "openblas" : "native";
+    return OMMA_OK;
+}
+
+/* On the engine's thread: what only it uses. */
+static enum omma_status set_up(struct omma_engine *engine, size_t n_threads,
+                               struct omma_error *error)
+{
+    const struct omma_config *config = &engine->model->config;
+    struct omma_team_options options = {
+        .n_threads = n_threads,
+        .scratch_bytes =
+            omma_max(omma_encoder_scratch_bytes(config), omma_decoder_scratch_bytes(config)),
+        .log = &engine->log,
+    };
+
+    OMMA_TRY(omma_team_create(&options, &engine->team, error));
+    engine->info.n_threads = omma_team_n_threads(engine->team);
+    OMMA_TRY(omma_decoder_create(config, &engine->model->weights, &engine->compute,
+                                 engine->prefill_chunk, &engine->decoder, error));
+    engine->logits = malloc(config->language.vocab * sizeof *engine->logits);
+    if (engine->logits == NULL) {
+        return omma_fail_memory(error, config->language.vocab * sizeof *engine->logits, "logits");
+    }
+    return OMMA_OK;
+}
+
+static void tear_down(struct omma_engine *engine)
+{
+    omma_encoder_destroy(&engine->encoder);
+    omma_decoder_destroy(&engine->decoder);
+    omma_team_destroy(&engine->team);
+    free(engine->logits);
+    engine->logits = NULL;
+}
+
+static struct omma_job *next_job(struct omma_engine *engine)
+{
+    struct omma_job *job;
+
+    pthread_mutex_lock(&engine->lock);
+    while (engine->first_job == NULL && !engine->stopping) {
+        pthread_cond_wait(&engine->changed, &engine->lock);
+    }
+    job = engine->first_job;
+    if (job != NULL) {
+        engine->first_job = job->next;
+        if (engine->first_job == NULL) {
+            engine->last_job = NULL;
+        }
+    }
+    pthread_mutex_unlock(&engine->lock);
+    return job;
+}
+
+static void *run_engine(void *argument)
+{
+    struct omma_engine *engine = argument;
+    struct omma_error error = {0};
+    enum omma_status status = set_up(engine, engine->info.n_threads, &error);
+    struct omma_job *job;
+
+    pthread_mutex_lock(&engine->lock);
+    engine->start_status = status;
+    engine->start_error = error;
+    engine->started = true;
+    pthread_cond_broadcast(&engine->changed);
+    pthread_mutex_unlock(&engine->lock);
+    while (status == OMMA_OK && (job = next_job(engine)) != NULL) {
+        job->run(engine, job->argument);
+    }
+    tear_down(engine);
+    return NULL;
+}
+
+static enum omma_status start(struct omma_engine *engine, struct omma_error *error)
+{
+    int failure = pthread_create(&engine->thread, NULL, run_engine, engine);
+
+    if (failure != 0) {
+        return omma_fail(error, OMMA_STATUS_RESOURCES,
+                         "cannot start the engine's thread: %s (limits: ulimit -u, ulimit -v)",
+                         strerror(failure));
+    }
+    pthread_mutex_lock(&engine->lock);
+    while (!engine->started) {
+        pthread_cond_wait(&engine->changed, &engine->lock);
+    }
+    pthread_mutex_unlock(&engine->lock);
+    if (engine->start_status != OMMA_OK) {
+        pthread_join(engine->thread, NULL);
+        return omma_fail(error, engine->start_status, "%s", engine->start_error.message);
+    }
+    return OMMA_OK;
+}
+
+enum omma_status omma_engine_create(struct omma_model *model,
+                                    const struct omma_engine_options *options,
+                                    struct omma_engine **engine, struct omma_error *error)
+{
+    static const struct omma_engine_options defaults = {0};
+    enum omma_status status;
+    struct omma_engine *made = calloc(1, sizeof *made);
+
+    if (made == NULL) {
+        return omma_fail_memory(error, sizeof *made, "an engine");
+    }
+    options = options != NULL ? options : &defaults;
+    made->model = model;
+    made->log = options->log;
+    made->info.n_threads = options->n_threads;
+    pthread_mutex_init(&made->lock, NULL);
+    pthread_cond_init(&made->changed, NULL);
+    OMMA_TRY_OR(status, fail, configure(made, options, error));
+    OMMA_TRY_OR(status, fail, start(made, error));
+    *engine = made;
+    return OMMA_OK;
+
+fail:
+    pthread_cond_destroy(&made->changed);
+    pthread_mutex_destroy(&made->lock);
+    free(made);
+    return status;
+}
+
+void omma_engine_destroy(struct omma_engine **engine)
+{
+    struct omma_engine *gone = *engine;
+
+    if (gone == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&gone->lock);
+    gone->stopping = true;
+    pthread_cond_broadcast(&gone->changed);
+    pthread_mutex_unlock(&gone->lock);
+    pthread_join(gone->thread, NULL);
+    pthread_cond_destroy(&gone->changed);
+    pthread_mutex_destroy(&gone->lock);
+    free(gone);
+    *engine = NULL;
+}
+
+const struct omma_engine_info *omma_engine_info(const struct omma_engine *engine)
+{
+    return &engine->info;
+}
+
+void omma_engine_enqueue(struct omma_engine *engine, struct omma_job *job)
+{
+    job->next = NULL;
+    pthread_mutex_lock(&engine->lock);
+    if (engine->last_job != NULL) {
+        engine->last_job->next = job;
+    } else {
+        engine->first_job = job;
+    }
+    engine->last_job = job;
+    pthread_cond_broadcast(&engine->changed);
+    pthread_mutex_unlock(&engine->lock);
+}
+
+enum omma_status omma_engine_encoder(struct omma_engine *engine, struct omma_encoder **encoder,
+                                     struct omma_error *error)
+{
+    if (engine->encoder == NULL) {
+        OMMA_TRY(omma_encoder_create(&engine->model->config, &engine->model->weights,
+                                     &engine->compute, &engine->encoder, error));
+    }
+    *encoder = engine->encoder;
+    return OMMA_OK;
+}

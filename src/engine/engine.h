@@ -1,0 +1,59 @@
+/*
+ * engine.h - a model made to run: kernels, threads, the memory of a pass, and the thread that
+ * steps.
+ *
+ * The engine's thread is the first of the team: OpenMP keeps its workers by caller, so every pass
+ * starts from it.  Work comes to it as jobs, first in, first out; one runs at a time.
+ */
+#ifndef OMMA_ENGINE_ENGINE_H
+#define OMMA_ENGINE_ENGINE_H
+
+#include <pthread.h>
+
+#include "api/omma.h"
+#include "base/status.h"
+#include "model/language/decoder.h"
+#include "model/model.h"
+#include "model/vision/encoder.h"
+#include "platform/team.h"
+#include "tensor/compute.h"
+
+/* Something for the engine's thread to do; lives until it was run. */
+struct omma_job {
+    void (*run)(struct omma_engine *engine, void *argument);
+    void *argument;
+    struct omma_job *next;
+};
+
+struct omma_engine {
+    /* written once before the thread takes jobs */
+    struct omma_model *model;
+    struct omma_compute compute;
+    enum omma_dtype kv_dtype;
+    size_t prefill_chunk;
+    struct omma_log log;
+    struct omma_engine_info info;
+
+    /* the engine's thread alone */
+    struct omma_team *team;
+    struct omma_decoder *decoder;
+    struct omma_encoder *encoder; /* NULL until the first picture */
+    float *logits;                /* [vocab] */
+
+    pthread_t thread;
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t changed;
+    struct omma_job *first_job, *last_job;
+    bool started, stopping;
+    enum omma_status start_status;
+    struct omma_error start_error;
+};
+
+/* Append a job. */
+void omma_engine_enqueue(struct omma_engine *engine, struct omma_job *job);
+
+/* On the engine's thread: the encoder, made when first asked for. */
+enum omma_status omma_engine_encoder(struct omma_engine *engine, struct omma_encoder **encoder,
+                                     struct omma_error *error);
+
+#endif

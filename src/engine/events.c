@@ -1,0 +1,160 @@
+/* A growing ring of events and a buffer of their texts, emptied when the last one is taken. */
+#include "engine/events.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/checked.h"
+
+enum { FIRST_CAPACITY = 256, FIRST_TEXTS = 4096 };
+
+enum omma_status omma_events_init(struct omma_events *events, struct omma_error *error)
+{
+    pthread_condattr_t attributes;
+
+    memset(events, 0, sizeof *events);
+    events->items = calloc(FIRST_CAPACITY, sizeof *events->items);
+    events->texts = malloc(FIRST_TEXTS);
+    events->taken_text = malloc(FIRST_TEXTS);
+    if (events->items == NULL || events->texts == NULL || events->taken_text == NULL) {
+        free(events->items);
+        free(events->texts);
+        free(events->taken_text);
+        return omma_fail_memory(error, FIRST_CAPACITY * sizeof *events->items, "events");
+    }
+    events->capacity = FIRST_CAPACITY;
+    events->texts_capacity = events->taken_capacity = FIRST_TEXTS;
+    pthread_mutex_init(&events->lock, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&events->arrived, &attributes);
+    pthread_condattr_destroy(&attributes);
+    return OMMA_OK;
+}
+
+void omma_events_fini(struct omma_events *events)
+{
+    free(events->items);
+    free(events->texts);
+    free(events->taken_text);
+    pthread_cond_destroy(&events->arrived);
+    pthread_mutex_destroy(&events->lock);
+}
+
+static bool grow_items(struct omma_events *events)
+{
+    struct omma_event *items = calloc(2 * events->capacity, sizeof *items);
+
+    if (items == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < events->n_items; i++) {
+        items[i] = events->items[(events->first + i) % events->capacity];
+    }
+    free(events->items);
+    events->items = items;
+    events->first = 0;
+    events->capacity *= 2;
+    return true;
+}
+
+static bool reserve(char **bytes, size_t *capacity, size_t needed)
+{
+    size_t larger = omma_max(needed, 2 * *capacity);
+    char *moved;
+
+    if (needed <= *capacity) {
+        return true;
+    }
+    moved = realloc(*bytes, larger);
+    if (moved == NULL) {
+        return false;
+    }
+    *bytes = moved;
+    *capacity = larger;
+    return true;
+}
+
+enum omma_status omma_events_add(struct omma_events *events, const struct omma_event *event,
+                                 struct omma_error *error)
+{
+    bool fits;
+
+    pthread_mutex_lock(&events->lock);
+    fits = (events->n_items < events->capacity || grow_items(events)) &&
+           reserve(&events->texts, &events->texts_capacity, events->texts_used + event->n_bytes);
+    if (fits) {
+        if (event->n_bytes > 0) {
+            memcpy(events->texts + events->texts_used, event->text, event->n_bytes);
+        }
+        events->items[(events->first + events->n_items) % events->capacity] = *event;
+        events->texts_used += event->n_bytes;
+        events->n_items++;
+        pthread_cond_signal(&events->arrived);
+    }
+    pthread_mutex_unlock(&events->lock);
+    return fits ? OMMA_OK : omma_fail_memory(error, event->n_bytes, "events");
+}
+
+static struct timespec deadline_after(int timeout_ms)
+{
+    struct timespec deadline;
+
+    clock_gettime(CLOCK_MONOTONIC, &deadline);
+    deadline.tv_sec += timeout_ms / 1000;
+    deadline.tv_nsec += timeout_ms % 1000 * 1000000L;
+    if (deadline.tv_nsec >= 1000000000L) {
+        deadline.tv_sec++;
+        deadline.tv_nsec -= 1000000000L;
+    }
+    return deadline;
+}
+
+/* With the lock held: wait for an item. */
+static void wait_for_item(struct omma_events *events, int timeout_ms)
+{
+    struct timespec deadline = deadline_after(timeout_ms < 0 ? 0 : timeout_ms);
+
+    while (events->n_items == 0) {
+        if (timeout_ms < 0) {
+            pthread_cond_wait(&events->arrived, &events->lock);
+        } else if (pthread_cond_timedwait(&events->arrived, &events->lock, &deadline) ==
+                   ETIMEDOUT) {
+            return;
+        }
+    }
+}
+
+/* With the lock held: move the first item's text, which is the first of texts, to where it stays.
+ */
+static void take_text(struct omma_events *events, struct omma_event *event)
+{
+    event->text = events->taken_text;
+    if (event->n_bytes == 0) {
+        return;
+    }
+    if (!reserve(&events->taken_text, &events->taken_capacity, event->n_bytes)) {
+        event->n_bytes = 0; /* out of memory: the text is lost, the event is not */
+        return;
+    }
+    memcpy(events->taken_text, events->texts, event->n_bytes);
+    event->text = events->taken_text;
+    events->texts_used -= event->n_bytes;
+    memmove(events->texts, events->texts + event->n_bytes, events->texts_used);
+}
+
+void omma_events_take(struct omma_events *events, int timeout_ms, struct omma_event *event)
+{
+    *event = (struct omma_event){.type = OMMA_EVENT_NONE};
+    pthread_mutex_lock(&events->lock);
+    wait_for_item(events, timeout_ms);
+    if (events->n_items > 0) {
+        *event = events->items[events->first];
+        events->first = (events->first + 1) % events->capacity;
+        events->n_items--;
+        take_text(events, event);
+    }
+    pthread_mutex_unlock(&events->lock);
+}

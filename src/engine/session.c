@@ -1,0 +1,148 @@
+/* The caller's side of a session: made, given requests, asked for events, cancelled, destroyed. */
+#include "engine/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "platform/clock.h"
+#include "tensor/attention.h"
+
+enum { DEFAULT_CONTEXT = 8192 };
+
+static enum omma_status choose_context(const struct omma_language_config *language,
+                                       const struct omma_session_options *options,
+                                       size_t *n_context, struct omma_error *error)
+{
+    *n_context = options != NULL ? options->n_context : 0;
+    if (*n_context == 0) {
+        *n_context = omma_min(language->max_positions, DEFAULT_CONTEXT);
+    }
+    if (*n_context > language->max_positions && language->rope_scaling != OMMA_ROPE_DYNAMIC) {
+        return omma_fail(error, OMMA_STATUS_USAGE,
+                         "context: expected at most %zu tokens (the model's, without dynamic "
+                         "scaling), found %zu",
+                         language->max_positions, *n_context);
+    }
+    return OMMA_OK;
+}
+
+enum omma_status omma_session_create(struct omma_engine *engine,
+                                     const struct omma_session_options *options,
+                                     struct omma_session **session, struct omma_error *error)
+{
+    const struct omma_language_config *language = &engine->model->config.language;
+    enum omma_status status;
+    struct omma_session *made = calloc(1, sizeof *made);
+    size_t n_partials;
+
+    if (made == NULL) {
+        return omma_fail_memory(error, sizeof *made, "a session");
+    }
+    made->engine = engine;
+    OMMA_TRY_OR(status, free_session, choose_context(language, options, &made->n_context, error));
+    OMMA_TRY_OR(status, free_session, omma_events_init(&made->events, error));
+    OMMA_TRY_OR(
+        status, fini_events,
+        omma_kv_cache_init(language, engine->kv_dtype, made->n_context, &made->cache, error));
+    n_partials = omma_attention_partials(language->n_heads, language->head_dim, made->n_context);
+    made->slots = calloc(made->n_context, sizeof *made->slots);
+    made->partials = malloc(n_partials * sizeof *made->partials);
+    if (made->slots == NULL || made->partials == NULL) {
+        status = omma_fail_memory(error, made->n_context * sizeof *made->slots, "a session");
+        goto fini_cache;
+    }
+    *session = made;
+    return OMMA_OK;
+
+fini_cache:
+    free(made->slots);
+    free(made->partials);
+    omma_kv_cache_fini(&made->cache);
+fini_events:
+    omma_events_fini(&made->events);
+free_session:
+    free(made);
+    return status;
+}
+
+void omma_session_destroy(struct omma_session **session)
+{
+    struct omma_session *gone = *session;
+
+    if (gone == NULL) {
+        return;
+    }
+    omma_session_cancel(gone);
+    while (gone->is_active) {
+        struct omma_event event;
+
+        omma_session_poll(gone, -1, &event, NULL);
+    }
+    omma_arena_free(&gone->work.arena);
+    omma_kv_cache_fini(&gone->cache);
+    omma_events_fini(&gone->events);
+    free(gone->slots);
+    free(gone->partials);
+    free(gone);
+    *session = NULL;
+}
+
+enum omma_status omma_session_submit(struct omma_session *session,
+                                     const struct omma_request *request, struct omma_error *error)
+{
+    struct omma_work work;
+
+    if (session->is_active) {
+        return omma_fail(error, OMMA_STATUS_USAGE,
+                         "a request is running on this session: poll it to its end first");
+    }
+    OMMA_TRY(omma_work_prepare(session, request, &work, error));
+    omma_arena_free(&session->work.arena);
+    session->work = work;
+    session->work.submitted = omma_clock_now();
+    session->end_status = OMMA_OK;
+    session->is_active = true;
+    atomic_store(&session->cancelled, false);
+    session->job = (struct omma_job){.run = omma_generation_run, .argument = session};
+    omma_engine_enqueue(session->engine, &session->job);
+    return OMMA_OK;
+}
+
+enum omma_status omma_session_poll(struct omma_session *session, int timeout_ms,
+                                   struct omma_event *event, struct omma_error *error)
+{
+    if (!session->is_active) {
+        *event = (struct omma_event){.type = OMMA_EVENT_NONE};
+        return OMMA_OK;
+    }
+    omma_events_take(&session->events, timeout_ms, event);
+    if (event->type != OMMA_EVENT_DONE) {
+        return OMMA_OK;
+    }
+    session->is_active = false;
+    if (session->end_status != OMMA_OK) {
+        return omma_fail(error, session->end_status, "%s", session->end_error.message);
+    }
+    return OMMA_OK;
+}
+
+void omma_session_cancel(struct omma_session *session)
+{
+    atomic_store(&session->cancelled, true);
+}
+
+const char *omma_finish_name(enum omma_finish finish)
+{
+    switch (finish) {
+    case OMMA_FINISH_STOP:
+        return "stop";
+    case OMMA_FINISH_LENGTH:
+        return "length";
+    case OMMA_FINISH_CANCELLED:
+        return "cancelled";
+    case OMMA_FINISH_ERROR:
+        return "error";
+    }
+    return "unknown";
+}

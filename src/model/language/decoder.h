@@ -1,0 +1,54 @@
+/*
+ * decoder.h - the Qwen2 decoder: tokens through all layers, keys and values into a session's cache.
+ *
+ * x = embedding or visual row; each layer x += O attention(RMSNorm x), x += down(silu(gate y) * up
+ * y) with y = RMSNorm x; logits = lm_head RMSNorm x. Source: transformers' modeling_qwen2.py.
+ */
+#ifndef OMMA_LANGUAGE_DECODER_H
+#define OMMA_LANGUAGE_DECODER_H
+
+#include "api/omma.h"
+#include "model/config.h"
+#include "model/language/kv_cache.h"
+#include "model/weights.h"
+#include "platform/team.h"
+#include "tensor/compute.h"
+
+/* Weights bound to the memory of one pass. */
+struct omma_decoder;
+
+/* For passes of at most max_tokens tokens.  The pointers must outlive the decoder. */
+enum omma_status omma_decoder_create(const struct omma_config *config,
+                                     const struct omma_weights *weights,
+                                     const struct omma_compute *compute, size_t max_tokens,
+                                     struct omma_decoder **decoder, struct omma_error *error);
+void omma_decoder_destroy(struct omma_decoder **decoder);
+
+/* One pass over consecutive tokens of one session. */
+struct omma_decoder_pass {
+    size_t n_tokens;
+    size_t n_cached;            /* tokens before them, in the cache */
+    const int32_t *ids;         /* [n_tokens], below the rows of the embedding */
+    const float *const *visual; /* [n_tokens]: a row [hidden] instead of the embedding, or NULL */
+    const float *positions;     /* [n_tokens]: for RoPE, apart from the place in the cache */
+    const float *inverse_frequency; /* [head_dim / 2] */
+    const struct omma_kv_cache *cache;
+    float *partials;                      /* omma_attention_partials() of the cache's capacity */
+    const struct omma_observer *observer; /* may be NULL */
+    float *logits;                        /* [vocab] of the last token; NULL: not wanted */
+};
+
+enum { OMMA_DECODER_ALL_FINITE = -1 };
+
+/* By all threads; ends with a barrier. */
+void omma_decoder_forward(struct omma_thread *self, struct omma_decoder *decoder,
+                          const struct omma_decoder_pass *pass);
+
+/* The first layer of the last pass after which a value was not finite, or OMMA_DECODER_ALL_FINITE.
+ */
+int omma_decoder_bad_layer(const struct omma_decoder *decoder);
+
+/* Scratch that a thread needs. */
+size_t omma_decoder_scratch_bytes(const struct omma_config *config);
+
+#endif
