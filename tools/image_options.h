@@ -24,6 +24,9 @@ struct image_values {
      .help = "refuse damaged pictures that are accepted with a warning otherwise"}
 /* clang-format on */
 
+/* OMMA_STATUS_USAGE if both bounds are given and contradict each other. */
+enum omma_status image_values_check(const struct image_values *values, struct omma_error *error);
+
 /* Fill what was not given with the values of the model or the rule's own (1 and 12), and hold the
  * two against each other. */
 enum omma_status image_values_complete(struct image_values *values, size_t min_tiles,

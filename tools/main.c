@@ -3,6 +3,7 @@
  *
  * Exit codes are the library's statuses; 1 for some of several items, 130 after Ctrl-C.
  */
+#include <langinfo.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,14 +61,21 @@ static int dispatch(struct messages *messages, int argc, char **argv, struct omm
     return run_command(command, messages, argc - 1, argv + 1, error);
 }
 
+/* For line editing.  Text is UTF-8 here, whatever the locale; numbers keep their point. */
+static void set_encoding(void)
+{
+    if (setlocale(LC_CTYPE, "") == NULL || strcmp(nl_langinfo(CODESET), "UTF-8") != 0) {
+        setlocale(LC_CTYPE, "C.UTF-8");
+    }
+}
+
 int main(int argc, char **argv)
 {
     struct messages messages;
     struct omma_error error = {0};
     int code;
 
-    /* The encoding of the terminal, for line editing; numbers keep their point. */
-    setlocale(LC_CTYPE, "");
+    set_encoding();
     messages_init(&messages);
     signals_init();
     code = dispatch(&messages, argc, argv, &error);
