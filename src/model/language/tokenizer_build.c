@@ -1,0 +1,308 @@
+/*
+ * Vocabulary and merges to tables, with every check that makes encoding safe: ids are 0 to n - 1,
+ * each once; every byte has a token; every merge joins two base tokens into a third.
+ */
+#include "model/language/tokenizer_build.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/language/byte_symbols.h"
+#include "model/language/utf8.h"
+
+struct builder {
+    const struct omma_tokenizer_form *form;
+    struct omma_byte_symbols symbols;
+};
+
+/* ----------------------------------------------------------------------------------------------
+ * Vocabulary
+ * ------------------------------------------------------------------------------------------- */
+
+static enum omma_status add_base(const struct builder *builder, struct omma_vocabulary *vocabulary,
+                                 const char *name, const json_t *value, struct omma_error *error)
+{
+    json_int_t id = json_is_integer(value) ? json_integer_value(value) : -1;
+    size_t n_name = strlen(name), n_bytes;
+    char *bytes;
+    enum omma_status status;
+
+    if (id < 0 || (uint64_t)id >= vocabulary->limit) {
+        return omma_fail(error, OMMA_STATUS_MODEL,
+                         "%s: %s\"%.100s\": expected an id below %zu (the number of tokens), found "
+                         "%s%jd",
+                         builder->form->vocab_path, builder->form->vocab_field, name,
+                         vocabulary->limit,
+                         json_is_integer(value) ? "" : "no integer: ", (intmax_t)id);
+    }
+    if (vocabulary->entries[id].kind != OMMA_TOKEN_ABSENT) {
+        return omma_fail(error, OMMA_STATUS_MODEL,
+                         "%s: %s\"%.100s\": expected an id of its own, found %jd, which is taken",
+                         builder->form->vocab_path, builder->form->vocab_field, name, (intmax_t)id);
+    }
+    bytes = malloc(n_name + 1);
+    if (bytes == NULL) {
+        return omma_fail_memory(error, n_name, "the vocabulary");
+    }
+    if (!omma_byte_symbols_decode(&builder->symbols, name, n_name, bytes, &n_bytes)) {
+        status = omma_fail(error, OMMA_STATUS_MODEL,
+                           "%s: %s\"%.100s\": expected byte-level symbols only",
+                           builder->form->vocab_path, builder->form->vocab_field, name);
+    } else {
+        status =
+            omma_vocabulary_set(vocabulary, (int32_t)id, OMMA_TOKEN_BASE, bytes, n_bytes, error);
+    }
+    free(bytes);
+    return status;
+}
+
+static enum omma_status add_added(const struct builder *builder, struct omma_vocabulary *vocabulary,
+                                  const struct omma_added_token *token, struct omma_error *error)
+{
+    const struct omma_vocabulary_entry *entry;
+    size_t n_name = strlen(token->name);
+    int32_t same = omma_vocabulary_find(vocabulary, token->name, n_name);
+
+    if ((size_t)token->id >= vocabulary->limit) {
+        return omma_fail(error, OMMA_STATUS_MODEL,
+                         "%s: added token \"%.100s\": expected an id below %zu (the number of "
+                         "tokens), found %d",
+                         builder->form->vocab_path, token->name, vocabulary->limit, token->id);
+    }
+    entry = &vocabulary->entries[token->id];
+    if (same != -1 && same != token->id) {
+        return omma_fail(error, OMMA_STATUS_MODEL,
+                         "%s: added token \"%.100s\": expected one id, found %d and, in the "
+                         "vocabulary, %d",
+                         builder->form->vocab_path, token->name, token->id, same);
+    }
+    if (same == -1 && entry->kind != OMMA_TOKEN_ABSENT) {
+        return omma_fail(
+            error, OMMA_STATUS_MODEL,
+            "%s: added token \"%.100s\": expected an id of its own, found %d, which is "
+            "taken by another token",
+            builder->form->vocab_path, token->name, token->id);
+    }
+    return omma_vocabulary_set(vocabulary, token->id, OMMA_TOKEN_ADDED, token->name, n_name, error);
+}
+
+static enum omma_status check_gaps(const struct builder *builder,
+                                   const struct omma_vocabulary *vocabulary,
+                                   struct omma_error *error)
+{
+    for (size_t id = 0; id < vocabulary->n_ids; id++) {
+        if (vocabulary->entries[id].kind == OMMA_TOKEN_ABSENT) {
+            return omma_fail(error, OMMA_STATUS_MODEL,
+                             "%s: expected ids 0 to %zu without a gap, found no token with id %zu",
+                             builder->form->vocab_path, vocabulary->n_ids - 1, id);
+        }
+    }
+    return OMMA_OK;
+}
+
+static enum omma_status build_vocabulary(const struct builder *builder,
+                                         struct omma_vocabulary *vocabulary,
+                                         struct omma_error *error)
+{
+    const char *name;
+    json_t *value;
+
+    OMMA_TRY(omma_vocabulary_init(
+        vocabulary, json_object_size(builder->form->vocab) + builder->form->added->n_tokens,
+        error));
+    json_object_foreach(builder->form->vocab, name, value)
+    {
+        OMMA_TRY(add_base(builder, vocabulary, name, value, error));
+    }
+    for (size_t i = 0; i < builder->form->added->n_tokens; i++) {
+        OMMA_TRY(add_added(builder, vocabulary, &builder->form->added->tokens[i], error));
+    }
+    return check_gaps(builder, vocabulary, error);
+}
+
+/* ----------------------------------------------------------------------------------------------
+ * Merges
+ * ------------------------------------------------------------------------------------------- */
+
+static enum omma_status set_byte_ids(const struct builder *builder,
+                                     const struct omma_vocabulary *vocabulary, struct omma_bpe *bpe,
+                                     struct omma_error *error)
+{
+    for (int byte = 0; byte < 256; byte++) {
+        char text = (char)byte;
+
+        bpe->byte_ids[byte] = omma_vocabulary_find(vocabulary, &text, 1);
+        if (bpe->byte_ids[byte] == -1) {
+            return omma_fail(error, OMMA_STATUS_MODEL,
+                             "%s: expected a token for every byte, found none for 0x%02X",
+                             builder->form->vocab_path, (unsigned)byte);
+        }
+    }
+    return OMMA_OK;
+}
+
+/* A merge as text: two runs of symbols. */
+struct merge_text {
+    const char *left, *right;
+    size_t n_left, n_right;
+};
+
+/* number: of the line or entry, for messages. */
+static enum omma_status add_merge(const struct builder *builder,
+                                  const struct omma_vocabulary *vocabulary, struct omma_bpe *bpe,
+                                  size_t number, const struct merge_text *text,
+                                  struct omma_error *error)
+{
+    enum { MAX_TOKEN_BYTES = 4096 };
+    char bytes[2 * MAX_TOKEN_BYTES];
+    size_t n_left = 0, n_right = 0;
+    int32_t left = -1, right = -1, merged = -1;
+
+    if (text->n_left <= MAX_TOKEN_BYTES && text->n_right <= MAX_TOKEN_BYTES &&
+        omma_byte_symbols_decode(&builder->symbols, text->left, text->n_left, bytes, &n_left) &&
+        omma_byte_symbols_decode(&builder->symbols, text->right, text->n_right, bytes + n_left,
+                                 &n_right)) {
+        left = omma_vocabulary_find(vocabulary, bytes, n_left);
+        right = omma_vocabulary_find(vocabulary, bytes + n_left, n_right);
+        merged = omma_vocabulary_find(vocabulary, bytes, n_left + n_right);
+    }
+    if (left == -1 || right == -1 || merged == -1) {
+        return omma_fail(error, OMMA_STATUS_MODEL,
+                         "%s: %s %zu: expected two tokens of the vocabulary that join to a third, "
+                         "found \"%.*s\" (%s) and \"%.*s\" (%s), which join to one that is %s",
+                         builder->form->merges_path, builder->form->merges_field, number,
+                         (int)(text->n_left < 100 ? text->n_left : 100), text->left,
+                         left == -1 ? "absent" : "there",
+                         (int)(text->n_right < 100 ? text->n_right : 100), text->right,
+                         right == -1 ? "absent" : "there", merged == -1 ? "absent" : "there");
+    }
+    if (!omma_bpe_add(bpe, left, right, merged)) {
+        return omma_fail(error, OMMA_STATUS_MODEL,
+                         "%s: %s %zu: expected a new pair, found \"%.*s %.*s\" a second time",
+                         builder->form->merges_path, builder->form->merges_field, number,
+                         (int)text->n_left, text->left, (int)text->n_right, text->right);
+    }
+    return OMMA_OK;
+}
+
+/* "left right", one space between. */
+static enum omma_status split_merge(const struct builder *builder, size_t number, const char *line,
+                                    size_t n_bytes, struct merge_text *text,
+                                    struct omma_error *error)
+{
+    const char *space = memchr(line, ' ', n_bytes);
+
+    if (space == NULL || space == line || space + 1 == line + n_bytes ||
+        memchr(space + 1, ' ', n_bytes - (size_t)(space + 1 - line)) != NULL) {
+        return omma_fail(error, OMMA_STATUS_MODEL,
+                         "%s: %s %zu: expected two tokens and one space between, found \"%.*s\"",
+                         builder->form->merges_path, builder->form->merges_field, number,
+                         (int)(n_bytes < 100 ? n_bytes : 100), line);
+    }
+    text->left = line;
+    text->n_left = (size_t)(space - line);
+    text->right = space + 1;
+    text->n_right = n_bytes - text->n_left - 1;
+    return OMMA_OK;
+}
+
+/* The next line at *at without its end (LF or CR LF); false at the end of the file. */
+static bool next_line(const struct omma_source_file *file, size_t *at, const char **line,
+                      size_t *n_bytes)
+{
+    const char *begin = file->bytes + *at, *end;
+
+    if (*at >= file->n_bytes) {
+        return false;
+    }
+    end = memchr(begin, '\n', file->n_bytes - *at);
+    *n_bytes = end != NULL ? (size_t)(end - begin) : file->n_bytes - *at;
+    *at += *n_bytes + 1;
+    while (*n_bytes > 0 && begin[*n_bytes - 1] == '\r') {
+        --*n_bytes;
+    }
+    *line = begin;
+    return true;
+}
+
+static enum omma_status add_merge_lines(const struct builder *builder,
+                                        const struct omma_vocabulary *vocabulary,
+                                        struct omma_bpe *bpe, struct omma_error *error)
+{
+    static const char version[] = "#version";
+    const struct omma_source_file *file = builder->form->merges_file;
+    size_t at = 0, number = 0, n_bytes;
+    const char *line;
+    struct merge_text text;
+
+    if (omma_utf8_check(file->path, file->bytes, file->n_bytes, error) != OMMA_OK) {
+        if (error != NULL) {
+            error->status = OMMA_STATUS_MODEL;
+        }
+        return OMMA_STATUS_MODEL;
+    }
+    while (next_line(file, &at, &line, &n_bytes)) {
+        number++;
+        if (n_bytes == 0 || (number == 1 && n_bytes >= sizeof version - 1 &&
+                             memcmp(line, version, sizeof version - 1) == 0)) {
+            continue;
+        }
+        OMMA_TRY(split_merge(builder, number, line, n_bytes, &text, error));
+        OMMA_TRY(add_merge(builder, vocabulary, bpe, number, &text, error));
+    }
+    return OMMA_OK;
+}
+
+static enum omma_status add_merge_entries(const struct builder *builder,
+                                          const struct omma_vocabulary *vocabulary,
+                                          struct omma_bpe *bpe, struct omma_error *error)
+{
+    size_t i;
+    json_t *entry;
+    struct merge_text text;
+
+    json_array_foreach(builder->form->merges, i, entry)
+    {
+        const json_t *left = json_array_get(entry, 0), *right = json_array_get(entry, 1);
+
+        if (json_is_string(entry)) {
+            OMMA_TRY(split_merge(builder, i, json_string_value(entry), json_string_length(entry),
+                                 &text, error));
+        } else if (json_array_size(entry) == 2 && json_is_string(left) && json_is_string(right)) {
+            text = (struct merge_text){json_string_value(left), json_string_value(right),
+                                       json_string_length(left), json_string_length(right)};
+        } else {
+            return omma_fail(error, OMMA_STATUS_MODEL, "%s: %s %zu: expected two tokens",
+                             builder->form->merges_path, builder->form->merges_field, i);
+        }
+        OMMA_TRY(add_merge(builder, vocabulary, bpe, i, &text, error));
+    }
+    return OMMA_OK;
+}
+
+static size_t count_merges(const struct builder *builder)
+{
+    size_t n = 1;
+
+    if (builder->form->merges_file == NULL) {
+        return json_array_size(builder->form->merges);
+    }
+    for (size_t i = 0; i < builder->form->merges_file->n_bytes; i++) {
+        n += builder->form->merges_file->bytes[i] == '\n';
+    }
+    return n;
+}
+
+enum omma_status omma_tokenizer_build(const struct omma_tokenizer_form *form,
+                                      struct omma_vocabulary *vocabulary, struct omma_bpe *bpe,
+                                      struct omma_error *error)
+{
+    struct builder builder = {.form = form};
+
+    omma_byte_symbols_init(&builder.symbols);
+    OMMA_TRY(build_vocabulary(&builder, vocabulary, error));
+    OMMA_TRY(omma_bpe_init(bpe, count_merges(&builder), error));
+    OMMA_TRY(set_byte_ids(&builder, vocabulary, bpe, error));
+    return form->merges_file != NULL ? add_merge_lines(&builder, vocabulary, bpe, error)
+                                     : add_merge_entries(&builder, vocabulary, bpe, error);
+}
