@@ -1,0 +1,137 @@
+/* Teams: every thread runs, ranges cover, barriers order; threads that cannot be had are an error.
+ */
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "platform/team.h"
+#include "support/support.h"
+
+enum { ROUNDS = 2000, MOST = 8 };
+
+struct board {
+    size_t n_threads;
+    unsigned values[MOST]; /* plain: the barrier alone orders them */
+    atomic_size_t n_faults;
+    size_t covered[1000];
+};
+
+static void rounds(struct omma_thread *self, void *argument)
+{
+    struct board *board = argument;
+
+    for (unsigned round = 1; round <= ROUNDS; round++) {
+        board->values[self->index] = round;
+        omma_team_barrier(self);
+        for (size_t i = 0; i < board->n_threads; i++) {
+            if (board->values[i] != round) {
+                atomic_fetch_add(&board->n_faults, 1);
+            }
+        }
+        omma_team_barrier(self);
+    }
+}
+
+static void cover(struct omma_thread *self, void *argument)
+{
+    struct board *board = argument;
+    struct omma_range range = omma_team_range(self, 1000);
+
+    for (size_t i = range.begin; i < range.end; i++) {
+        board->covered[i]++;
+    }
+    memset(self->scratch, (int)self->index, self->scratch_bytes);
+    omma_team_barrier(self);
+    for (size_t i = 0; i < self->scratch_bytes; i++) {
+        if (self->scratch[i] != (char)self->index) {
+            atomic_fetch_add(&board->n_faults, 1);
+        }
+    }
+}
+
+static void test_threads_meet(void **state)
+{
+    struct omma_error error;
+
+    (void)state;
+    for (size_t n = 1; n <= MOST; n++) {
+        struct omma_team_options options = {.n_threads = n, .scratch_bytes = 1000};
+        struct board board = {.n_threads = n};
+        struct omma_team *team = NULL;
+
+        assert_ok(omma_team_create(&options, &team, &error));
+        assert_int_equal(omma_team_n_threads(team), n);
+        omma_team_run(team, rounds, &board);
+        omma_team_run(team, cover, &board);
+        assert_int_equal(atomic_load(&board.n_faults), 0);
+        for (size_t i = 0; i < 1000; i++) {
+            assert_int_equal(board.covered[i], 1);
+        }
+        omma_team_destroy(&team);
+        assert_null(team);
+    }
+}
+
+static void count_warning(void *user, enum omma_log_level level, const char *message)
+{
+    *(int *)user += level == OMMA_LOG_WARNING && strstr(message, "more threads than cores") != NULL;
+}
+
+static void test_too_many_threads_warn(void **state)
+{
+    int n_warnings = 0;
+    struct omma_log log = {count_warning, &n_warnings};
+    struct omma_team_options options = {.n_threads = 300, .log = &log};
+    struct omma_team *team = NULL;
+    struct omma_error error;
+
+    (void)state;
+    assert_ok(omma_team_create(&options, &team, &error));
+    assert_int_equal(n_warnings, 1);
+    omma_team_destroy(&team);
+    options.n_threads = 1000000;
+    assert_fails(OMMA_STATUS_USAGE, "threads", omma_team_create(&options, &team, &error));
+}
+
+/* J1: no room for the threads' stacks. */
+static void test_threads_that_cannot_start(void **state)
+{
+#ifdef __SANITIZE_ADDRESS__
+    (void)state;
+    print_message("AddressSanitizer reserves more than any limit on address space allows\n");
+    skip();
+#else
+    pid_t child = fork();
+    int status;
+
+    (void)state;
+    if (child == 0) {
+        struct rlimit limit = {512 << 20, 512 << 20};
+        struct omma_team_options options = {.n_threads = 1000};
+        struct omma_team *team = NULL;
+        struct omma_error error = {0};
+
+        setrlimit(RLIMIT_AS, &limit);
+        _exit(omma_team_create(&options, &team, &error) == OMMA_STATUS_RESOURCES &&
+                      strstr(error.message, "ulimit") != NULL
+                  ? 0
+                  : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+#endif
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_threads_that_cannot_start), /* before this process has any */
+        cmocka_unit_test(test_threads_meet),
+        cmocka_unit_test(test_too_many_threads_warn),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
