@@ -53,8 +53,17 @@ struct omma_config {
 };
 
 /* Read config.json and, if present, generation_config.json of a folder.  Texts live in the arena.
+<<<<<<< HEAD
  */
+=======
+ * OMMA_STATUS_MODEL with "path: field: expected X, found Y"; *config is then undefined. */
+>>>>>>> a87479b (reading: mappings, safetensors, config, binding, omma_model_open)
 enum omma_status omma_config_read(const char *dir, struct omma_arena *arena,
                                   struct omma_config *config, struct omma_error *error);
+
+/* The same from the text of a config.json alone; name stands for its path in messages. */
+enum omma_status omma_config_parse(const char *name, const char *text, size_t n_bytes,
+                                   struct omma_arena *arena, struct omma_config *config,
+                                   struct omma_error *error);
 
 #endif

@@ -1,0 +1,372 @@
+/*
+ * Walks the table of names once: every tensor that the config asks for is looked up, checked and
+ * put where it belongs; what is left over at the end was not expected.  Faults are gathered, so
+ * that a folder of the wrong kind shows at once and not tensor by tensor.
+ */
+#include "model/binding.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bf16.h"
+#include "base/checked.h"
+
+enum { N_LISTED = 12 }; /* of each kind of fault */
+
+struct fault_list {
+    size_t n;
+    char text[1200];
+};
+
+struct binder {
+    const struct omma_checkpoint *checkpoint;
+    const struct omma_config *config;
+    struct omma_arena *arena;
+    struct omma_weights *weights;
+    struct omma_binding *binding;
+    bool *is_bound; /* by index of the checkpoint's tensors */
+    struct fault_list missing, unexpected, misshapen;
+    struct omma_error *error;
+};
+
+/* ------------------------------------------------------------------------------------------------
+ * Faults
+ * --------------------------------------------------------------------------------------------- */
+
+static void note(struct fault_list *list, const char *text)
+{
+    size_t used = strlen(list->text), length = omma_min(strlen(text), 200);
+
+    list->n++;
+    if (list->n <= N_LISTED && used + length + 3 < sizeof list->text) {
+        snprintf(list->text + used, sizeof list->text - used, "\n  %.*s", (int)length, text);
+    }
+}
+
+static void format_shape(const size_t *shape, size_t n_dimensions, char *text, size_t capacity)
+{
+    size_t at = (size_t)snprintf(text, capacity, "[");
+
+    for (size_t i = 0; i < n_dimensions && at < capacity; i++) {
+        at += (size_t)snprintf(text + at, capacity - at, "%s%zu", i > 0 ? ", " : "", shape[i]);
+    }
+    if (at < capacity) {
+        snprintf(text + at, capacity - at, "]");
+    }
+}
+
+static void append_list(char *message, size_t capacity, const char *title,
+                        const struct fault_list *list)
+{
+    size_t used = strlen(message), n_shown = 0;
+
+    if (list->n == 0) {
+        return;
+    }
+    for (const char *at = list->text; (at = strchr(at, '\n')) != NULL; at++) {
+        n_shown++;
+    }
+    used += (size_t)snprintf(message + used, capacity - used, "\n%zu %s:%s", list->n, title,
+                             list->text);
+    if (n_shown < list->n) {
+        snprintf(message + used, capacity - used, "\n  and %zu more", list->n - n_shown);
+    }
+}
+
+static enum omma_status report(const struct binder *binder)
+{
+    char message[3 * sizeof binder->missing.text + 400];
+
+    if (binder->missing.n + binder->unexpected.n + binder->misshapen.n == 0) {
+        return OMMA_OK;
+    }
+    snprintf(message, sizeof message, "expected the tensors of config.json, found others");
+    append_list(message, sizeof message, "missing", &binder->missing);
+    append_list(message, sizeof message, "of another shape or type", &binder->misshapen);
+    append_list(message, sizeof message, "unexpected", &binder->unexpected);
+    return omma_fail(binder->error, OMMA_STATUS_MODEL, "%s: %s", binder->checkpoint->path, message);
+}
+
+/* ------------------------------------------------------------------------------------------------
+ * Elements
+ * --------------------------------------------------------------------------------------------- */
+
+static bool read_dtype(const char *name, enum omma_dtype *dtype)
+{
+    static const struct {
+        const char *name;
+        enum omma_dtype dtype;
+    } known[] = {{"BF16", OMMA_DTYPE_BF16}, {"F32", OMMA_DTYPE_F32}, {"F16", OMMA_DTYPE_F16}};
+
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (strcmp(name, known[i].name) == 0) {
+            *dtype = known[i].dtype;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* n elements that may lie at any address, as f32. */
+static void widen(const void *data, enum omma_dtype dtype, size_t n, float *values)
+{
+    const char *bytes = data;
+
+    if (dtype == OMMA_DTYPE_F32) {
+        memcpy(values, bytes, n * sizeof *values);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        uint16_t half;
+
+        memcpy(&half, bytes + i * sizeof half, sizeof half);
+        values[i] = dtype == OMMA_DTYPE_BF16 ? omma_f32_of_bf16(half) : omma_f32_of_f16(half);
+    }
+}
+
+static enum omma_status copy_vector(struct binder *binder, const struct omma_tensor *tensor,
+                                    enum omma_dtype dtype, const float **vector)
+{
+    size_t n = tensor->n_bytes / omma_dtype_bytes(dtype);
+    float *values = omma_arena_take(binder->arena, n, sizeof *values);
+
+    if (values == NULL) {
+        return omma_fail_memory(binder->error, n * sizeof *values, tensor->name);
+    }
+    widen(tensor->data, dtype, n, values);
+    *vector = values;
+    return OMMA_OK;
+}
+
+/* A view of the file, or of a copy where the file's bytes are not aligned.  A leading dimension of
+ * 1 is dropped, the last ones are joined. */
+static enum omma_status view_matrix(struct binder *binder, const struct omma_named_tensor *named,
+                                    const struct omma_tensor *tensor, enum omma_dtype dtype,
+                                    struct omma_matrix *matrix)
+{
+    size_t first = named->n_dimensions > 2 && named->shape[0] == 1 ? 1 : 0;
+    size_t n_bytes = omma_dtype_bytes(dtype);
+
+    *matrix = (struct omma_matrix){
+        .data = tensor->data,
+        .dtype = dtype,
+        .n_rows = named->shape[first],
+        .n_columns = tensor->n_bytes / n_bytes / named->shape[first],
+    };
+    if ((uintptr_t)tensor->data % n_bytes == 0) {
+        binder->binding->mapped_bytes += tensor->n_bytes;
+        return OMMA_OK;
+    }
+    matrix->data = omma_arena_take(binder->arena, tensor->n_bytes, 1);
+    if (matrix->data == NULL) {
+        return omma_fail_memory(binder->error, tensor->n_bytes, tensor->name);
+    }
+    memcpy((void *)matrix->data, tensor->data, tensor->n_bytes);
+    return OMMA_OK;
+}
+
+/* ------------------------------------------------------------------------------------------------
+ * Fields
+ * --------------------------------------------------------------------------------------------- */
+
+/* The struct that holds the field of a tensor. */
+static char *owner_of(const struct binder *binder, const struct omma_named_tensor *named)
+{
+    struct omma_weights *weights = binder->weights;
+
+    switch (named->part) {
+    case OMMA_PART_VISION:
+        return named->in_layer ? (char *)&weights->vision.layers[named->layer]
+                               : (char *)&weights->vision;
+    case OMMA_PART_LANGUAGE:
+        return named->in_layer ? (char *)&weights->language.layers[named->layer]
+                               : (char *)&weights->language;
+    case OMMA_PART_PROJECTOR:
+    case OMMA_N_PARTS:
+        break;
+    }
+    return (char *)&weights->projector;
+}
+
+static void note_dtype(struct binder *binder, const struct omma_named_tensor *named,
+                       enum omma_dtype dtype)
+{
+    const char *name = omma_dtype_name(dtype);
+
+    if (named->role == OMMA_TENSOR_POSITION || named->role == OMMA_TENSOR_EMBEDDING) {
+        return; /* read, not multiplied by */
+    }
+    if (binder->binding->linear_dtype == NULL) {
+        binder->binding->linear_dtype = name;
+    } else if (strcmp(binder->binding->linear_dtype, name) != 0) {
+        binder->binding->linear_dtype = "mixed";
+    }
+}
+
+static enum omma_status fill(struct binder *binder, const struct omma_named_tensor *named,
+                             const struct omma_tensor *tensor, enum omma_dtype dtype)
+{
+    char *owner = owner_of(binder, named);
+    struct omma_vision_layer *layer = (struct omma_vision_layer *)owner; /* of the fused ones */
+    size_t hidden = binder->config->vision.hidden;
+
+    switch (named->fill) {
+    case OMMA_FILL_VECTOR:
+        return copy_vector(binder, tensor, dtype, (const float **)(owner + named->offset));
+    case OMMA_FILL_MATRIX:
+        note_dtype(binder, named, dtype);
+        return view_matrix(binder, named, tensor, dtype,
+                           (struct omma_matrix *)(owner + named->offset));
+    case OMMA_FILL_QKV_WEIGHT:
+        note_dtype(binder, named, dtype);
+        OMMA_TRY(view_matrix(binder, named, tensor, dtype, &layer->q.weight));
+        layer->q.weight.n_rows = hidden;
+        layer->k.weight = layer->v.weight = layer->q.weight;
+        layer->k.weight.data = omma_matrix_row(&layer->q.weight, hidden);
+        layer->v.weight.data = omma_matrix_row(&layer->q.weight, 2 * hidden);
+        return OMMA_OK;
+    case OMMA_FILL_QKV_BIAS:
+        OMMA_TRY(copy_vector(binder, tensor, dtype, &layer->q.bias));
+        layer->k.bias = layer->q.bias + hidden;
+        layer->v.bias = layer->q.bias + 2 * hidden;
+        return OMMA_OK;
+    }
+    return OMMA_OK;
+}
+
+/* Look one tensor up, check it, and fill its field. */
+static enum omma_status bind_one(void *user, const struct omma_named_tensor *named)
+{
+    struct binder *binder = user;
+    size_t i = omma_checkpoint_find(binder->checkpoint, named->name);
+    const struct omma_tensor *tensor;
+    char expected[100], found[200], text[600];
+    enum omma_dtype dtype;
+    bool is_known;
+
+    if (i == binder->checkpoint->n_tensors) {
+        note(&binder->missing, named->name);
+        return OMMA_OK;
+    }
+    binder->is_bound[i] = true;
+    tensor = binder->checkpoint->tensors[i].tensor;
+    is_known = read_dtype(tensor->dtype, &dtype);
+    if (!is_known || tensor->n_dimensions != named->n_dimensions ||
+        memcmp(tensor->shape, named->shape, named->n_dimensions * sizeof *named->shape) != 0) {
+        format_shape(named->shape, named->n_dimensions, expected, sizeof expected);
+        format_shape(tensor->shape, tensor->n_dimensions, found, sizeof found);
+        snprintf(text, sizeof text, "%s: expected %s%s, found %s %s", named->name,
+                 is_known ? "" : "BF16, F16 or F32 ", expected, tensor->dtype, found);
+        note(&binder->misshapen, text);
+        return OMMA_OK;
+    }
+    binder->binding->n_parameters[named->part] += tensor->n_bytes / omma_dtype_bytes(dtype);
+    return fill(binder, named, tensor, dtype);
+}
+
+/* The head, under any of its names; the embedding where it is missing and the config ties them. */
+static enum omma_status bind_head(struct binder *binder)
+{
+    struct omma_language_weights *language = &binder->weights->language;
+    const char *const *names = omma_head_names();
+    struct omma_named_tensor head;
+    size_t i = 0;
+
+    while (names[i] != NULL &&
+           omma_checkpoint_find(binder->checkpoint, names[i]) == binder->checkpoint->n_tensors) {
+        i++;
+    }
+    if (names[i] == NULL && binder->config->language.tied_embeddings) {
+        language->lm_head.weight = language->embedding;
+        return OMMA_OK;
+    }
+    omma_names_head(binder->config, names[names[i] != NULL ? i : 0], &head);
+    return bind_one(binder, &head);
+}
+
+/* Buffers that older versions of the reference saved and nothing reads. */
+static bool is_ignored(const char *name)
+{
+    static const char suffix[] = ".rotary_emb.inv_freq";
+    size_t length = strlen(name);
+
+    return length >= sizeof suffix - 1 && strcmp(name + length - (sizeof suffix - 1), suffix) == 0;
+}
+
+/* For each part the form that the checkpoint's tensors have; that of the config's layout where
+ * there are none of it. */
+static void choose_forms(const struct binder *binder,
+                         const struct omma_name_form *forms[OMMA_N_PARTS])
+{
+    const struct omma_checkpoint *checkpoint = binder->checkpoint;
+
+    for (int part = 0; part < OMMA_N_PARTS; part++) {
+        const struct omma_name_form *candidates = omma_name_forms((enum omma_part)part);
+
+        forms[part] =
+            binder->config->layout == OMMA_LAYOUT_ORIGINAL ? &candidates[0] : &candidates[1];
+        for (size_t f = 0; candidates[f].prefix != NULL; f++) {
+            size_t length = strlen(candidates[f].prefix), i = 0;
+
+            while (i < checkpoint->n_tensors && strncmp(checkpoint->tensors[i].tensor->name,
+                                                        candidates[f].prefix, length) != 0) {
+                i++;
+            }
+            if (i < checkpoint->n_tensors) {
+                forms[part] = &candidates[f];
+                break;
+            }
+        }
+    }
+}
+
+static enum omma_status bind_all(struct binder *binder)
+{
+    const struct omma_name_form *forms[OMMA_N_PARTS];
+
+    choose_forms(binder, forms);
+    OMMA_TRY(omma_names_each(binder->config, forms, bind_one, binder));
+    OMMA_TRY(bind_head(binder));
+    for (size_t i = 0; i < binder->checkpoint->n_tensors; i++) {
+        const char *name = binder->checkpoint->tensors[i].tensor->name;
+
+        if (!binder->is_bound[i] && !is_ignored(name)) {
+            note(&binder->unexpected, name);
+        }
+    }
+    return report(binder);
+}
+
+enum omma_status omma_weights_bind(const struct omma_checkpoint *checkpoint,
+                                   const struct omma_config *config, struct omma_arena *arena,
+                                   struct omma_weights *weights, struct omma_binding *binding,
+                                   struct omma_error *error)
+{
+    struct binder binder = {
+        .checkpoint = checkpoint,
+        .config = config,
+        .arena = arena,
+        .weights = weights,
+        .binding = binding,
+        .error = error,
+    };
+    enum omma_status status;
+
+    memset(weights, 0, sizeof *weights);
+    memset(binding, 0, sizeof *binding);
+    weights->vision.layers =
+        omma_arena_take(arena, config->vision.n_layers, sizeof *weights->vision.layers);
+    weights->language.layers =
+        omma_arena_take(arena, config->language.n_layers, sizeof *weights->language.layers);
+    binder.is_bound = calloc(checkpoint->n_tensors + 1, sizeof *binder.is_bound);
+    if (weights->vision.layers == NULL || weights->language.layers == NULL ||
+        binder.is_bound == NULL) {
+        free(binder.is_bound);
+        return omma_fail_memory(error, checkpoint->n_tensors + 1, "the weights' fields");
+    }
+    status = bind_all(&binder);
+    weights->all_bf16 = status == OMMA_OK && strcmp(binding->linear_dtype, "bf16") == 0;
+    free(binder.is_bound);
+    return status;
+}

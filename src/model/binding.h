@@ -1,0 +1,28 @@
+/*
+ * binding.h - from the tensors of a checkpoint to the fields of struct omma_weights.
+ */
+#ifndef OMMA_MODEL_BINDING_H
+#define OMMA_MODEL_BINDING_H
+
+#include "base/arena.h"
+#include "model/checkpoint.h"
+#include "model/config.h"
+#include "model/names.h"
+#include "model/weights.h"
+
+/* What was bound, counted. */
+struct omma_binding {
+    uint64_t n_parameters[OMMA_N_PARTS]; /* elements; the head counts as language */
+    uint64_t mapped_bytes;               /* of matrices that are views of the files */
+    const char *linear_dtype;            /* "bf16", "f16", "f32" or "mixed" */
+};
+
+/* Fill *weights.  Matrices are views of the checkpoint, which must outlive them; vectors, and
+ * tensors that are not aligned to their elements, are copied to the arena.  OMMA_STATUS_MODEL with
+ * one message that lists all tensors that are missing, unexpected, or of another shape or type. */
+enum omma_status omma_weights_bind(const struct omma_checkpoint *checkpoint,
+                                   const struct omma_config *config, struct omma_arena *arena,
+                                   struct omma_weights *weights, struct omma_binding *binding,
+                                   struct omma_error *error);
+
+#endif
