@@ -53,11 +53,7 @@ struct omma_config {
 };
 
 /* Read config.json and, if present, generation_config.json of a folder.  Texts live in the arena.
-<<<<<<< HEAD
- */
-=======
  * OMMA_STATUS_MODEL with "path: field: expected X, found Y"; *config is then undefined. */
->>>>>>> a87479b (reading: mappings, safetensors, config, binding, omma_model_open)
 enum omma_status omma_config_read(const char *dir, struct omma_arena *arena,
                                   struct omma_config *config, struct omma_error *error);
 
