@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "platform/cpu_quota.h"
+#include "platform/cgroup.h"
 
 struct omma_topology {
     hwloc_topology_t machine;
@@ -114,7 +114,7 @@ enum omma_status omma_topology_open(const struct omma_topology_options *options,
     OMMA_TRY_OR(status, failed, find_mask(topology, options->mask, error));
     OMMA_TRY_OR(status, failed, find_cores(topology, error));
     if (options->root != NULL || topology->is_this_machine) {
-        quota = omma_cpu_quota_cores(options->root != NULL ? options->root : "");
+        quota = omma_cgroup_cores(options->root != NULL ? options->root : "");
     }
     topology->n_cores = quota < topology->n_mask_cores ? quota : topology->n_mask_cores;
     *out = topology;

@@ -3,7 +3,7 @@
  *
  * A core counts if one of its hardware threads is in the affinity mask of the thread that opens the
  * topology and in the cpuset; it counts once, however many hardware threads it has.  A quota of the
- * cgroup (cpu_quota.h) lowers the number, to 1 at least.  Cores are numbered 0 .. n_cores - 1 in
+ * cgroup (cgroup.h) lowers the number, to 1 at least.  Cores are numbered 0 .. n_cores - 1 in
  * hwloc's logical order, so that neighbours share caches.
  *
  * Open it on a thread that has not been bound to one core yet: a bound thread's mask is that core.

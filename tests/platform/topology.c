@@ -1,27 +1,11 @@
-/* Cores, masks and caches of machines that hwloc makes up; quotas of made-up control groups. */
+/* Cores, masks and caches of machines that hwloc makes up. */
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "platform/cpu_quota.h"
 #include "platform/topology.h"
 #include "support/support.h"
-
-/* Write ROOT/PATH and the folders above it. */
-static void put(const char *root, const char *path, const char *text)
-{
-    char *full = omma_test_join(root, path);
-
-    for (char *slash = full + strlen(root) + 1; (slash = strchr(slash, '/')) != NULL; slash++) {
-        *slash = '\0';
-        mkdir(full, 0777);
-        *slash = '/';
-    }
-    omma_test_write(full, text, strlen(text));
-    free(full);
-}
 
 static struct omma_topology *open_synthetic(const char *synthetic, const char *mask,
                                             const char *root)
@@ -104,7 +88,8 @@ static void test_descriptions_that_are_none(void **state)
 /* A thread bound to a core runs there alone, and gets its mask back. */
 static void test_this_machine(void **state)
 {
-    struct omma_topology_options options = {.root = omma_test_folder()}; /* no quota */
+    char *root = omma_test_folder();
+    struct omma_topology_options options = {.root = root}; /* no quota */
     struct omma_topology *topology;
     struct omma_error error;
     cpu_set_t before, bound, after;
@@ -126,91 +111,32 @@ static void test_this_machine(void **state)
     assert_int_equal(sched_getaffinity(0, sizeof after, &after), 0);
     assert_true(CPU_EQUAL(&before, &after));
     omma_topology_close(&topology);
+    free(root);
 }
 
-static void test_quota_of_version_2(void **state)
+static void test_quota(void **state)
 {
     char *root = omma_test_folder();
     struct omma_topology *topology;
 
     (void)state;
-    assert_true(omma_cpu_quota_cores(root) == SIZE_MAX);
-    put(root, "proc/self/cgroup", "0::/slice/service\n");
-    assert_true(omma_cpu_quota_cores(root) == SIZE_MAX);
-    put(root, "sys/fs/cgroup/slice/service/cpu.max", "max 100000\n");
-    assert_true(omma_cpu_quota_cores(root) == SIZE_MAX);
-    put(root, "sys/fs/cgroup/slice/cpu.max", "350000 100000\n");
-    assert_int_equal(omma_cpu_quota_cores(root), 3);
-    put(root, "sys/fs/cgroup/slice/service/cpu.max", "50000 100000\n");
-    assert_int_equal(omma_cpu_quota_cores(root), 1);
-    put(root, "sys/fs/cgroup/slice/service/cpu.max", "500000 100000\n");
-    assert_int_equal(omma_cpu_quota_cores(root), 3);
-
+    omma_test_put(root, "proc/self/cgroup", "0::/\n");
+    omma_test_put(root, "sys/fs/cgroup/cpu.max", "350000 100000\n");
     topology = open_synthetic("package:1 core:4 pu:2", NULL, root);
     assert_int_equal(omma_topology_n_cores(topology), 3);
     omma_topology_close(&topology);
     topology = open_synthetic("package:1 core:4 pu:2", "0-3", root);
     assert_int_equal(omma_topology_n_cores(topology), 2);
     omma_topology_close(&topology);
-
-    put(root, "sys/fs/cgroup/cpu.max", "100000 100000\n"); /* a container's own group */
-    put(root, "proc/self/cgroup", "0::/../outside\n");
-    assert_int_equal(omma_cpu_quota_cores(root), 1);
-}
-
-static void test_quota_of_version_1(void **state)
-{
-    char *root = omma_test_folder();
-
-    (void)state;
-    put(root, "proc/self/cgroup", "5:cpuset:/\n4:cpu,cpuacct:/docker/12ab\n0::/\n");
-    put(root, "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "-1\n");
-    put(root, "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us", "100000\n");
-    assert_true(omma_cpu_quota_cores(root) == SIZE_MAX);
-    put(root, "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "270000\n");
-    assert_int_equal(omma_cpu_quota_cores(root), 2);
-    put(root, "sys/fs/cgroup/cpu,cpuacct/docker/12ab/cpu.cfs_quota_us", "150000\n");
-    put(root, "sys/fs/cgroup/cpu,cpuacct/docker/12ab/cpu.cfs_period_us", "100000\n");
-    assert_int_equal(omma_cpu_quota_cores(root), 1);
-
-    root = omma_test_folder(); /* the controllers are mounted under their short name */
-    put(root, "proc/self/cgroup", "4:cpuacct,cpu:/\n");
-    put(root, "sys/fs/cgroup/cpu/cpu.cfs_quota_us", "400000\n");
-    put(root, "sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n");
-    assert_int_equal(omma_cpu_quota_cores(root), 4);
-
-    put(root, "proc/self/cgroup", "4:cpuacct,cpuset:/\n"); /* not the controller */
-    assert_true(omma_cpu_quota_cores(root) == SIZE_MAX);
-}
-
-static void test_quota_that_makes_no_sense(void **state)
-{
-    static const char *const texts[] = {"",      "\n",       "200000\n",      "200000 0\n",
-                                        "x y\n", "0 1000\n", "-5 1000\n",     "200000 -1\n",
-                                        "max\n", "1e5 x\n",  "200000 junk\n", " \n"};
-    char *root = omma_test_folder();
-
-    (void)state;
-    put(root, "proc/self/cgroup", "no colon\nx:\n1:cpu:\n0::/\n");
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-        put(root, "sys/fs/cgroup/cpu.max", texts[i]);
-        assert_true(omma_cpu_quota_cores(root) == SIZE_MAX);
-    }
-    put(root, "sys/fs/cgroup/cpu.max", "200000 100000\n");
-    assert_int_equal(omma_cpu_quota_cores(root), 2);
+    free(root);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one_pu_a_core),
-        cmocka_unit_test(test_mask),
-        cmocka_unit_test(test_caches),
-        cmocka_unit_test(test_descriptions_that_are_none),
-        cmocka_unit_test(test_this_machine),
-        cmocka_unit_test(test_quota_of_version_2),
-        cmocka_unit_test(test_quota_of_version_1),
-        cmocka_unit_test(test_quota_that_makes_no_sense),
+        cmocka_unit_test(test_one_pu_a_core), cmocka_unit_test(test_mask),
+        cmocka_unit_test(test_caches),        cmocka_unit_test(test_descriptions_that_are_none),
+        cmocka_unit_test(test_this_machine),  cmocka_unit_test(test_quota),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -159,3 +159,16 @@ double omma_test_uniform(uint64_t *state, double low, double high)
 {
     return low + (high - low) * ((double)(omma_test_random(state) >> 11) * 0x1p-53);
 }
+
+void omma_test_put(const char *root, const char *path, const char *text)
+{
+    char *full = omma_test_join(root, path);
+
+    for (char *slash = full + strlen(root) + 1; (slash = strchr(slash, '/')) != NULL; slash++) {
+        *slash = '\0';
+        mkdir(full, 0777);
+        *slash = '/';
+    }
+    omma_test_write(full, text, strlen(text));
+    free(full);
+}

@@ -40,6 +40,9 @@ char *omma_test_join(const char *dir, const char *name);
 char *omma_test_read(const char *path, size_t *n_bytes);
 void omma_test_write(const char *path, const void *bytes, size_t n_bytes);
 
+/* Write the text to ROOT/PATH, making the folders between. */
+void omma_test_put(const char *root, const char *path, const char *text);
+
 /* Copy a file, or all files of a folder (not below it). */
 void omma_test_copy(const char *from, const char *to);
 void omma_test_copy_folder(const char *from, const char *to);

@@ -3,7 +3,7 @@
  * /proc/self/cgroup may name a path of the host that is not mounted here: files that are missing
  * are passed over, and the walk always ends at the mount, which is the container's own group then.
  */
-#include "platform/cpu_quota.h"
+#include "platform/cgroup.h"
 
 #include <limits.h>
 #include <stdbool.h>
@@ -48,6 +48,9 @@ static size_t cores_of(const char *quota_text, const char *period_text)
     return quota < period ? 1 : (size_t)(quota / period);
 }
 
+/* What one group at dir grants; SIZE_MAX: no limit. */
+typedef size_t (*group_fn)(const char *dir);
+
 /* The quota of one group, version 2 or 1. */
 static size_t group_cores(const char *dir)
 {
@@ -65,11 +68,25 @@ static size_t group_cores(const char *dir)
     return SIZE_MAX;
 }
 
-/* The least quota of MOUNT/GROUP and all groups above it. */
-static size_t hierarchy_cores(const char *root, const char *mount, const char *group)
+static size_t group_memory_bytes(const char *dir)
+{
+    char line[64], *end;
+    unsigned long long n_bytes;
+
+    if (!read_line(dir, "memory.max", line, sizeof line) &&
+        !read_line(dir, "memory.limit_in_bytes", line, sizeof line)) {
+        return SIZE_MAX;
+    }
+    n_bytes = strtoull(line, &end, 10);
+    return end == line || line[0] == '-' || n_bytes == 0 ? SIZE_MAX : (size_t)n_bytes;
+}
+
+/* The least grant of MOUNT/GROUP and all groups above it. */
+static size_t hierarchy_least(const char *root, const char *mount, const char *group,
+                              group_fn grant)
 {
     char path[PATH_MAX];
-    size_t n_cores = SIZE_MAX, n_mount;
+    size_t least = SIZE_MAX, n_mount;
     int n;
 
     if (strstr(group, "/..") != NULL) { /* a group outside of the cgroup namespace */
@@ -82,12 +99,12 @@ static size_t hierarchy_cores(const char *root, const char *mount, const char *g
     n_mount = (size_t)n;
     strcpy(path + n_mount, group);
     for (;;) {
-        size_t here = group_cores(path);
+        size_t here = grant(path);
         char *slash = strrchr(path + n_mount, '/');
 
-        n_cores = here < n_cores ? here : n_cores;
+        least = here < least ? here : least;
         if (slash == NULL) {
-            return n_cores;
+            return least;
         }
         *slash = '\0';
     }
@@ -108,12 +125,12 @@ static bool has_word(const char *words, const char *word)
 }
 
 /* One line of /proc/self/cgroup, "ID:CONTROLLERS:GROUP"; no controllers: version 2. */
-static size_t line_cores(const char *root, char *line)
+static size_t line_least(const char *root, char *line, const char *controller, group_fn grant)
 {
     char *controllers = strchr(line, ':');
     char *group = controllers != NULL ? strchr(controllers + 1, ':') : NULL;
     char mount[64];
-    size_t n_cores, n_unified;
+    size_t least, unified;
 
     if (group == NULL) {
         return SIZE_MAX;
@@ -122,22 +139,26 @@ static size_t line_cores(const char *root, char *line)
     controllers++;
     group[strcspn(group, "\n")] = '\0';
     if (controllers[0] == '\0') {
-        n_cores = hierarchy_cores(root, "", group);
-        n_unified = hierarchy_cores(root, "/unified", group); /* beside version 1 */
-        return n_cores < n_unified ? n_cores : n_unified;
+        least = hierarchy_least(root, "", group, grant);
+        unified = hierarchy_least(root, "/unified", group, grant); /* beside version 1 */
+        return least < unified ? least : unified;
     }
-    if (!has_word(controllers, "cpu") ||
+    if (!has_word(controllers, controller) ||
         (size_t)snprintf(mount, sizeof mount, "/%s", controllers) >= sizeof mount) {
         return SIZE_MAX;
     }
-    n_cores = hierarchy_cores(root, mount, group);
-    return n_cores != SIZE_MAX ? n_cores : hierarchy_cores(root, "/cpu", group);
+    least = hierarchy_least(root, mount, group, grant);
+    if (least == SIZE_MAX) { /* mounted under the name of the one controller */
+        snprintf(mount, sizeof mount, "/%s", controller);
+        least = hierarchy_least(root, mount, group, grant);
+    }
+    return least;
 }
 
-size_t omma_cpu_quota_cores(const char *root)
+static size_t least_of_process(const char *root, const char *controller, group_fn grant)
 {
     char path[PATH_MAX], *line = NULL;
-    size_t n_cores = SIZE_MAX, n_bytes = 0;
+    size_t least = SIZE_MAX, n_bytes = 0;
     FILE *file;
 
     if ((size_t)snprintf(path, sizeof path, "%s/proc/self/cgroup", root) >= sizeof path) {
@@ -148,11 +169,21 @@ size_t omma_cpu_quota_cores(const char *root)
         return SIZE_MAX;
     }
     while (getline(&line, &n_bytes, file) >= 0) {
-        size_t here = line_cores(root, line);
+        size_t here = line_least(root, line, controller, grant);
 
-        n_cores = here < n_cores ? here : n_cores;
+        least = here < least ? here : least;
     }
     free(line);
     fclose(file);
-    return n_cores;
+    return least;
+}
+
+size_t omma_cgroup_cores(const char *root)
+{
+    return least_of_process(root, "cpu", group_cores);
+}
+
+size_t omma_cgroup_memory_bytes(const char *root)
+{
+    return least_of_process(root, "memory", group_memory_bytes);
 }
