@@ -30,7 +30,7 @@ char *omma_test_shared(const char *relative);
         }                                                                                          \
     } while (0)
 
-/* A new empty folder that is removed, with all that is in it, at exit. */
+/* A new empty folder, its path to be freed; it is removed, with all that is in it, at exit. */
 char *omma_test_folder(void);
 
 /* "DIR/NAME", to be freed. */
