@@ -1,0 +1,246 @@
+/*
+ * gemv.c - y[m][n] = x[m][k] W[n][k]^T, m <= 8, with 512-bit vectors; W is read as it lies, once,
+ * in the order of memory: one sequential stream.
+ *
+ * A sum over k runs in two vectors, over the even and the odd vectors of k, added up at the end:
+ * the same for every m, so that the bits of a row of y depend on no other row.
+ */
+#include "config.h"
+
+#include "simd/avx512bf16/vec.h"
+#include "simd/kernels.h"
+
+#define BODY   static inline __attribute__((always_inline))
+#define UNROLL _Pragma("GCC unroll 8")
+
+enum { M = OMMA_GEMV_MAX_M };
+
+enum weight { WEIGHT_F32, WEIGHT_BF16, WEIGHT_F16 };
+
+/* Sixteen weights as f32. */
+BODY __m512 load_weights(const enum weight type, const char *w)
+{
+    __m256i half;
+
+    if (type == WEIGHT_F32) {
+        return _mm512_loadu_ps(w);
+    }
+    half = _mm256_loadu_si256((const void *)w);
+    if (type == WEIGHT_F16) {
+        return _mm512_cvtph_ps(half);
+    }
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
+}
+
+/* The first of sixteen weights, as the mask says; the others are 0. */
+BODY __m512 load_first_weights(const enum weight type, const char *w, __mmask16 mask)
+{
+    __m256i half;
+
+    if (type == WEIGHT_F32) {
+        return _mm512_maskz_loadu_ps(mask, w);
+    }
+    half = _mm256_maskz_loadu_epi16(mask, w);
+    if (type == WEIGHT_F16) {
+        return _mm512_cvtph_ps(half);
+    }
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
+}
+
+/* One row of W with all rows of x: y[0], y[y_stride], ... */
+BODY void row_f32(const int m, const enum weight type, size_t k, const float *x, size_t x_stride,
+                  const char *w, float *y, size_t y_stride)
+{
+    const size_t bytes = type == WEIGHT_F32 ? 4 : 2;
+    __m512 even[M], odd[M];
+    size_t p = 0;
+
+    UNROLL
+    for (int i = 0; i < m; i++) {
+        even[i] = odd[i] = _mm512_setzero_ps();
+    }
+    for (; p + 32 <= k; p += 32) {
+        __m512 vw_even = load_weights(type, w + p * bytes);
+        __m512 vw_odd = load_weights(type, w + (p + 16) * bytes);
+
+        UNROLL
+        for (int i = 0; i < m; i++) {
+            const float *vx = x + (size_t)i * x_stride + p;
+
+            even[i] = _mm512_fmadd_ps(_mm512_loadu_ps(vx), vw_even, even[i]);
+            odd[i] = _mm512_fmadd_ps(_mm512_loadu_ps(vx + 16), vw_odd, odd[i]);
+        }
+    }
+    if (p < k) {
+        __mmask16 mask_even = vec_first(k - p < 16 ? k - p : 16);
+        __mmask16 mask_odd = vec_first(k - p < 16 ? 0 : k - p - 16);
+        __m512 vw_even = load_first_weights(type, w + p * bytes, mask_even);
+        __m512 vw_odd = load_first_weights(type, w + (p + 16) * bytes, mask_odd);
+
+        UNROLL
+        for (int i = 0; i < m; i++) {
+            const float *vx = x + (size_t)i * x_stride + p;
+
+            even[i] = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask_even, vx), vw_even, even[i]);
+            odd[i] = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask_odd, vx + 16), vw_odd, odd[i]);
+        }
+    }
+    UNROLL
+    for (int i = 0; i < m; i++) {
+        y[(size_t)i * y_stride] = vec_sum(_mm512_add_ps(even[i], odd[i]));
+    }
+}
+
+BODY void rows_f32(const int m, const enum weight type, size_t n, size_t k, const float *x,
+                   size_t x_stride, const void *w, size_t w_stride, float *y, size_t y_stride)
+{
+    const size_t row_bytes = w_stride * (type == WEIGHT_F32 ? 4 : 2);
+
+    for (size_t j = 0; j < n; j++) {
+        row_f32(m, type, k, x, x_stride, (const char *)w + j * row_bytes, y + j, y_stride);
+    }
+}
+
+BODY void gemv_f32(const enum weight type, size_t m, size_t n, size_t k, const float *x,
+                   size_t x_stride, const void *w, size_t w_stride, float *y, size_t y_stride)
+{
+    switch (m) {
+    case 1:
+        rows_f32(1, type, n, k, x, x_stride, w, w_stride, y, y_stride);
+        break;
+    case 2:
+        rows_f32(2, type, n, k, x, x_stride, w, w_stride, y, y_stride);
+        break;
+    case 3:
+        rows_f32(3, type, n, k, x, x_stride, w, w_stride, y, y_stride);
+        break;
+    case 4:
+        rows_f32(4, type, n, k, x, x_stride, w, w_stride, y, y_stride);
+        break;
+    case 5:
+        rows_f32(5, type, n, k, x, x_stride, w, w_stride, y, y_stride);
+        break;
+    case 6:
+        rows_f32(6, type, n, k, x, x_stride, w, w_stride, y, y_stride);
+        break;
+    case 7:
+        rows_f32(7, type, n, k, x, x_stride, w, w_stride, y, y_stride);
+        break;
+    case 8:
+        rows_f32(8, type, n, k, x, x_stride, w, w_stride, y, y_stride);
+        break;
+    }
+}
+
+void omma_gemv_f32_f32w_8x1__avx512bf16(size_t m, size_t n, size_t k, const float *x,
+                                        size_t x_stride, const float *w, size_t w_stride, float *y,
+                                        size_t y_stride)
+{
+    gemv_f32(WEIGHT_F32, m, n, k, x, x_stride, w, w_stride, y, y_stride);
+}
+
+void omma_gemv_f32_bf16w_8x1__avx512bf16(size_t m, size_t n, size_t k, const float *x,
+                                         size_t x_stride, const uint16_t *w, size_t w_stride,
+                                         float *y, size_t y_stride)
+{
+    gemv_f32(WEIGHT_BF16, m, n, k, x, x_stride, w, w_stride, y, y_stride);
+}
+
+void omma_gemv_f32_f16w_8x1__avx512bf16(size_t m, size_t n, size_t k, const float *x,
+                                        size_t x_stride, const uint16_t *w, size_t w_stride,
+                                        float *y, size_t y_stride)
+{
+    gemv_f32(WEIGHT_F16, m, n, k, x, x_stride, w, w_stride, y, y_stride);
+}
+
+/* Thirty-two bf16, all or the first of them. */
+BODY __m512bh load_bf16(const uint16_t *x)
+{
+    return (__m512bh)_mm512_loadu_si512(x);
+}
+
+BODY __m512bh load_first_bf16(const uint16_t *x, __mmask32 mask)
+{
+    return (__m512bh)_mm512_maskz_loadu_epi16(mask, x);
+}
+
+BODY void row_bf16(const int m, size_t k, const uint16_t *x, size_t x_stride, const uint16_t *w,
+                   float *y, size_t y_stride)
+{
+    __m512 even[M], odd[M];
+    size_t p = 0;
+
+    UNROLL
+    for (int i = 0; i < m; i++) {
+        even[i] = odd[i] = _mm512_setzero_ps();
+    }
+    for (; p + 64 <= k; p += 64) {
+        __m512bh vw_even = load_bf16(w + p), vw_odd = load_bf16(w + p + 32);
+
+        UNROLL
+        for (int i = 0; i < m; i++) {
+            const uint16_t *vx = x + (size_t)i * x_stride + p;
+
+            even[i] = _mm512_dpbf16_ps(even[i], load_bf16(vx), vw_even);
+            odd[i] = _mm512_dpbf16_ps(odd[i], load_bf16(vx + 32), vw_odd);
+        }
+    }
+    if (p < k) {
+        __mmask32 mask_even = (__mmask32)((UINT64_C(1) << (k - p < 32 ? k - p : 32)) - 1);
+        __mmask32 mask_odd = (__mmask32)((UINT64_C(1) << (k - p < 32 ? 0 : k - p - 32)) - 1);
+        __m512bh vw_even = load_first_bf16(w + p, mask_even);
+        __m512bh vw_odd = load_first_bf16(w + p + 32, mask_odd);
+
+        UNROLL
+        for (int i = 0; i < m; i++) {
+            const uint16_t *vx = x + (size_t)i * x_stride + p;
+
+            even[i] = _mm512_dpbf16_ps(even[i], load_first_bf16(vx, mask_even), vw_even);
+            odd[i] = _mm512_dpbf16_ps(odd[i], load_first_bf16(vx + 32, mask_odd), vw_odd);
+        }
+    }
+    UNROLL
+    for (int i = 0; i < m; i++) {
+        y[(size_t)i * y_stride] = vec_sum(_mm512_add_ps(even[i], odd[i]));
+    }
+}
+
+BODY void rows_bf16(const int m, size_t n, size_t k, const uint16_t *x, size_t x_stride,
+                    const uint16_t *w, size_t w_stride, float *y, size_t y_stride)
+{
+    for (size_t j = 0; j < n; j++) {
+        row_bf16(m, k, x, x_stride, w + j * w_stride, y + j, y_stride);
+    }
+}
+
+void omma_gemv_bf16_bf16w_8x1__avx512bf16(size_t m, size_t n, size_t k, const uint16_t *x,
+                                          size_t x_stride, const uint16_t *w, size_t w_stride,
+                                          float *y, size_t y_stride)
+{
+    switch (m) {
+    case 1:
+        rows_bf16(1, n, k, x, x_stride, w, w_stride, y, y_stride);
+        break;
+    case 2:
+        rows_bf16(2, n, k, x, x_stride, w, w_stride, y, y_stride);
+        break;
+    case 3:
+        rows_bf16(3, n, k, x, x_stride, w, w_stride, y, y_stride);
+        break;
+    case 4:
+        rows_bf16(4, n, k, x, x_stride, w, w_stride, y, y_stride);
+        break;
+    case 5:
+        rows_bf16(5, n, k, x, x_stride, w, w_stride, y, y_stride);
+        break;
+    case 6:
+        rows_bf16(6, n, k, x, x_stride, w, w_stride, y, y_stride);
+        break;
+    case 7:
+        rows_bf16(7, n, k, x, x_stride, w, w_stride, y, y_stride);
+        break;
+    case 8:
+        rows_bf16(8, n, k, x, x_stride, w, w_stride, y, y_stride);
+        break;
+    }
+}
