@@ -1,0 +1,167 @@
+/*
+ * Generated models as the API gives them: in memory, where a memfd holds the same safetensors image
+ * that a file would and the same reader maps it, or as a folder.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/status.h"
+#include "model/generate.h"
+#include "model/open.h"
+#include "platform/file.h"
+
+enum omma_status omma_model_generate(const struct omma_model_shape *shape,
+                                     struct omma_model **model, struct omma_error *error)
+{
+    struct omma_mapping mapping;
+    enum omma_status status;
+    char *config = NULL, name[64];
+    uint64_t n_bytes;
+    int fd = -1;
+
+    OMMA_TRY(omma_generate_config(shape, &config, error));
+    snprintf(name, sizeof name, "generated %.8s", shape->size);
+    fd = memfd_create(name, MFD_CLOEXEC);
+    if (fd < 0) {
+        status = omma_fail(error, OMMA_STATUS_RESOURCES, "%s: cannot take memory: %m", name);
+        goto out;
+    }
+    status = omma_generate_weights(config, shape->seed, fd, name, &n_bytes, error);
+    if (status == OMMA_STATUS_OUTPUT) { /* no file here: what failed is memory */
+        if (error != NULL) {
+            error->status = OMMA_STATUS_RESOURCES;
+        }
+        status = OMMA_STATUS_RESOURCES;
+    }
+    if (status != OMMA_OK) {
+        goto out;
+    }
+    OMMA_TRY_OR(status, out, omma_mapping_open_fd(fd, name, &mapping, error));
+    status = omma_model_open_image(config, strlen(config), &mapping, model, error);
+out:
+    if (fd >= 0) {
+        close(fd);
+    }
+    free(config);
+    return status;
+}
+
+/* ------------------------------------------------------------------------------------------------
+ * As a folder
+ * --------------------------------------------------------------------------------------------- */
+
+static enum omma_status make_folder(const char *dir, struct omma_error *error)
+{
+    struct dirent *entry;
+    bool is_empty = true;
+    DIR *listing;
+
+    if (mkdir(dir, 0777) == 0) {
+        return OMMA_OK;
+    }
+    if (errno != EEXIST) {
+        return omma_fail(error, OMMA_STATUS_OUTPUT, "%s: cannot make the folder: %m", dir);
+    }
+    listing = opendir(dir);
+    if (listing == NULL) {
+        return omma_fail(error, OMMA_STATUS_OUTPUT, "%s: cannot open the folder: %m", dir);
+    }
+    while ((entry = readdir(listing)) != NULL) {
+        is_empty =
+            is_empty && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0);
+    }
+    closedir(listing);
+    return is_empty ? OMMA_OK
+                    : omma_fail(error, OMMA_STATUS_USAGE,
+                                "%s: expected an empty folder or none, found one with files", dir);
+}
+
+static enum omma_status create_file(const char *path, int *fd, struct omma_error *error)
+{
+    *fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    return *fd >= 0 ? OMMA_OK : omma_fail(error, OMMA_STATUS_OUTPUT, "%s: cannot create: %m", path);
+}
+
+/* Some file systems report a failed write only here. */
+static enum omma_status close_file(int fd, const char *path, enum omma_status status,
+                                   struct omma_error *error)
+{
+    if (close(fd) != 0 && status == OMMA_OK) {
+        status = omma_fail(error, OMMA_STATUS_OUTPUT, "%s: cannot write: %m", path);
+    }
+    if (status != OMMA_OK) {
+        unlink(path);
+    }
+    return status;
+}
+
+static enum omma_status write_text(const char *dir, const char *name, const char *text,
+                                   struct omma_error *error)
+{
+    char *path = omma_file_join(dir, name);
+    enum omma_status status;
+    FILE *file = NULL;
+    int fd = -1;
+
+    if (path == NULL) {
+        return omma_fail_memory(error, strlen(dir) + strlen(name) + 2, "a path");
+    }
+    OMMA_TRY_OR(status, out, create_file(path, &fd, error));
+    file = fdopen(fd, "w");
+    if (file == NULL) {
+        status = close_file(fd, path, omma_fail_memory(error, BUFSIZ, path), error);
+        goto out;
+    }
+    if (fputs(text, file) < 0 || fputc('\n', file) < 0) {
+        status = omma_fail(error, OMMA_STATUS_OUTPUT, "%s: cannot write: %m", path);
+    }
+    if (fclose(file) != 0 && status == OMMA_OK) {
+        status = omma_fail(error, OMMA_STATUS_OUTPUT, "%s: cannot write: %m", path);
+    }
+out:
+    free(path);
+    return status;
+}
+
+static enum omma_status write_weights(const char *dir, const char *config, uint64_t seed,
+                                      struct omma_error *error)
+{
+    char *path = omma_file_join(dir, "model.safetensors");
+    enum omma_status status;
+    uint64_t n_bytes;
+    int fd;
+
+    if (path == NULL) {
+        return omma_fail_memory(error, strlen(dir) + sizeof "/model.safetensors", "a path");
+    }
+    status = create_file(path, &fd, error);
+    if (status == OMMA_OK) {
+        status = omma_generate_weights(config, seed, fd, path, &n_bytes, error);
+        status = close_file(fd, path, status, error);
+    }
+    free(path);
+    return status;
+}
+
+enum omma_status omma_model_generate_folder(const struct omma_model_shape *shape, const char *dir,
+                                            struct omma_error *error)
+{
+    enum omma_status status;
+    char *config = NULL;
+
+    OMMA_TRY(omma_generate_config(shape, &config, error));
+    OMMA_TRY_OR(status, out, make_folder(dir, error));
+    OMMA_TRY_OR(status, out, write_weights(dir, config, shape->seed, error));
+    OMMA_TRY_OR(status, out, write_text(dir, "config.json", config, error));
+    status = write_text(dir, "generation_config.json", "{\"eos_token_id\": 151645}", error);
+out:
+    free(config);
+    return status;
+}
