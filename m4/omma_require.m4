@@ -1,9 +1,13 @@
 # OMMA_REQUIRE_PKG(VARIABLE, MODULE, DEBIAN-PACKAGE, PURPOSE)
 # Look for a pkg-config module that omma cannot do without.  What is missing is collected and named
 # together by OMMA_REPORT_MISSING, so that nobody installs libraries one configure run at a time.
+# OMMA_VARIABLE_VERSION in config.h is the version found, for omma --version.
 AC_DEFUN([OMMA_REQUIRE_PKG], [
-    PKG_CHECK_MODULES([$1], [$2], [omma_libraries="$omma_libraries
-    m4_translit([$1], [A-Z], [a-z]): $($PKG_CONFIG --modversion "m4_car(m4_unquote(m4_split([$2])))")"], [
+    PKG_CHECK_MODULES([$1], [$2], [
+        omma_found=$($PKG_CONFIG --modversion "m4_car(m4_unquote(m4_split([$2])))")
+        AC_DEFINE_UNQUOTED([OMMA_$1_VERSION], ["$omma_found"], [Version of this library at build time.])
+        omma_libraries="$omma_libraries
+    m4_translit([$1], [A-Z], [a-z]): $omma_found"], [
         omma_missing="$omma_missing
     $3: $2, for $4"
         omma_missing_packages="$omma_missing_packages $3"])

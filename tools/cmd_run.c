@@ -253,7 +253,7 @@ static enum omma_status print_json(const struct runner *runner, const struct ans
                  json_pack("{sf sf sf sf sf}", "load_s", runner->load_s, "encode_s",
                            timings->encode_s, "prefill_s", timings->prefill_s, "decode_s",
                            timings->decode_s, "total_s", timings->total_s));
-    return json_out_write(&out, stdout, false, error);
+    return json_out_write(&out, stdout, true, error);
 }
 
 static int run_once(struct runner *runner, struct omma_error *error)

@@ -109,7 +109,7 @@ static enum omma_status print_json(const struct omma_tokenizer *tokenizer,
     json_out_set(&out, "ids", json_out_ids(tokens->ids, tokens->n_tokens));
     json_out_set(&out, "pieces", pieces);
     json_out_set(&out, "count", json_integer((json_int_t)tokens->n_tokens));
-    return json_out_write(&out, stdout, false, error);
+    return json_out_write(&out, stdout, true, error);
 }
 
 struct line_context {

@@ -1,12 +1,10 @@
 /* What this omma is made of and what it can use of this machine. */
 #include "tools/version.h"
 
-#include <histedit.h>
-#include <jansson.h>
-#include <png.h>
 #include <stdio.h>
 
 #include "api/omma.h"
+#include "config.h"
 
 static void print_tiers(void)
 {
@@ -23,10 +21,29 @@ static void print_tiers(void)
     printf("\n");
 }
 
+/* Those that configure found. */
+static void print_libraries(void)
+{
+    static const struct {
+        const char *name, *version;
+    } libraries[] = {
+        {"hwloc", OMMA_HWLOC_VERSION},       {"jansson", OMMA_JANSSON_VERSION},
+        {"libcrypto", OMMA_CRYPTO_VERSION},  {"libedit", OMMA_EDIT_VERSION},
+        {"libjpeg", OMMA_JPEG_VERSION},      {"libpng", OMMA_PNG_VERSION},
+        {"openblas", OMMA_OPENBLAS_VERSION}, {"pcre2", OMMA_PCRE2_VERSION},
+        {"utf8proc", OMMA_UTF8PROC_VERSION},
+    };
+
+    printf("built with:");
+    for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
+        printf("%s %s %s", i > 0 ? "," : "", libraries[i].name, libraries[i].version);
+    }
+    printf("\n");
+}
+
 void print_version(void)
 {
     printf("omma %s\n", omma_version());
     print_tiers();
-    printf("libraries: jansson %s, libedit %d.%d, libpng %s\n", jansson_version_str(),
-           LIBEDIT_MAJOR, LIBEDIT_MINOR, png_get_libpng_ver(NULL));
+    print_libraries();
 }
