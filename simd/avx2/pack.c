@@ -1,0 +1,181 @@
+/*
+ * pack.c - f32 panels with 256-bit vectors; without a bf16 dot product the tier has no use for fast
+ * bf16 panels.
+ *
+ * Rows go through transpositions of 8 rows by 8 elements of 32 bits: f32, or pairs of bf16, which
+ * then split into two rows of the panel.  Eight panel columns at a time; what is no whole block of
+ * eight rows is packed element by element.
+ */
+#include "config.h"
+
+#include "base/bf16.h"
+#include "simd/avx2/vec.h"
+#include "simd/kernels.h"
+
+#define BODY   static inline __attribute__((always_inline))
+#define UNROLL _Pragma("GCC unroll 8")
+
+enum { COLUMNS = OMMA_PANEL_COLUMNS, LANES = 8 };
+
+/* v[i] lane j <-> v[j] lane i */
+BODY void transpose(__m256i v[LANES])
+{
+    __m256i t[LANES];
+
+    /* pairs of rows, then fours, within 128 bits */
+    UNROLL
+    for (int i = 0; i < LANES; i += 2) {
+        t[i] = _mm256_unpacklo_epi32(v[i], v[i + 1]);
+        t[i + 1] = _mm256_unpackhi_epi32(v[i], v[i + 1]);
+    }
+    UNROLL
+    for (int i = 0; i < LANES; i += 4) {
+        v[i] = _mm256_unpacklo_epi64(t[i], t[i + 2]);
+        v[i + 1] = _mm256_unpackhi_epi64(t[i], t[i + 2]);
+        v[i + 2] = _mm256_unpacklo_epi64(t[i + 1], t[i + 3]);
+        v[i + 3] = _mm256_unpackhi_epi64(t[i + 1], t[i + 3]);
+    }
+    /* v[b] and v[4 + b] have in half q the column 4 q + b of rows 0 to 3 and 4 to 7 */
+    UNROLL
+    for (int b = 0; b < 4; b++) {
+        t[b] = _mm256_permute2x128_si256(v[b], v[4 + b], 0x20);
+        t[4 + b] = _mm256_permute2x128_si256(v[b], v[4 + b], 0x31);
+    }
+    UNROLL
+    for (int i = 0; i < LANES; i++) {
+        v[i] = t[i];
+    }
+}
+
+/* ---- rows -------------------------------------------------------------------------------------
+ */
+
+/* The source's elements; bf16 are taken in pairs. */
+enum kind { F32, BF16, F16 };
+
+BODY float element(const enum kind kind, const char *at)
+{
+    uint16_t half;
+    float value;
+
+    if (kind == F32) {
+        memcpy(&value, at, sizeof value);
+        return value;
+    }
+    memcpy(&half, at, sizeof half);
+    return kind == BF16 ? omma_f32_of_bf16(half) : omma_f32_of_f16(half);
+}
+
+BODY __m256i load_row(const enum kind kind, const char *row)
+{
+    if (kind == F16) {
+        return _mm256_castps_si256(_mm256_cvtph_ps(_mm_loadu_si128((const void *)row)));
+    }
+    return _mm256_loadu_si256((const void *)row);
+}
+
+/* Vector i of a transposed block to its place in the panel. */
+BODY void store_row(const enum kind kind, int i, __m256i v, float *panel)
+{
+    if (kind == BF16) {
+        __m256i odd = _mm256_and_si256(v, _mm256_set1_epi32((int)0xFFFF0000));
+
+        _mm256_store_si256((void *)(panel + (size_t)(2 * i) * COLUMNS), _mm256_slli_epi32(v, 16));
+        _mm256_store_si256((void *)(panel + (size_t)(2 * i + 1) * COLUMNS), odd);
+    } else {
+        _mm256_store_si256((void *)(panel + (size_t)i * COLUMNS), v);
+    }
+}
+
+/* Elements p to k of eight columns, of which the source has n. */
+BODY void pack_rest(const enum kind kind, size_t n, size_t p, size_t k, const char *source,
+                    size_t row_bytes, float *panel)
+{
+    const size_t bytes = kind == F32 ? 4 : 2;
+
+    for (; p < k; p++) {
+        for (size_t j = 0; j < LANES; j++) {
+            panel[p * COLUMNS + j] = j < n ? element(kind, source + j * row_bytes + p * bytes) : 0;
+        }
+    }
+}
+
+BODY void pack_rows(const enum kind kind, size_t n, size_t k, const void *source, size_t stride,
+                    float *panel)
+{
+    const size_t bytes = kind == F32 ? 4 : 2;
+    const size_t step = kind == BF16 ? 2 * LANES : LANES;
+    const size_t row_bytes = stride * bytes;
+
+    for (size_t j = 0; j < COLUMNS; j += LANES, panel += LANES) {
+        const char *rows = (const char *)source + (j < n ? j : 0) * row_bytes;
+        size_t n_here = j < n ? n - j : 0;
+        size_t p = 0;
+
+        for (; n_here >= LANES && p + step <= k; p += step) {
+            __m256i v[LANES];
+
+            UNROLL
+            for (int i = 0; i < LANES; i++) {
+                v[i] = load_row(kind, rows + (size_t)i * row_bytes + p * bytes);
+            }
+            transpose(v);
+            UNROLL
+            for (int i = 0; i < LANES; i++) {
+                store_row(kind, i, v[i], panel + p * COLUMNS);
+            }
+        }
+        pack_rest(kind, n_here, p, k, rows, row_bytes, panel);
+    }
+}
+
+void omma_pack_rows_f32_f32__avx2(size_t n, size_t k, const float *source, size_t stride,
+                                  float *panel)
+{
+    pack_rows(F32, n, k, source, stride, panel);
+}
+
+void omma_pack_rows_f32_bf16__avx2(size_t n, size_t k, const uint16_t *source, size_t stride,
+                                   float *panel)
+{
+    pack_rows(BF16, n, k, source, stride, panel);
+}
+
+void omma_pack_rows_f32_f16__avx2(size_t n, size_t k, const uint16_t *source, size_t stride,
+                                  float *panel)
+{
+    pack_rows(F16, n, k, source, stride, panel);
+}
+
+/* ---- columns ----------------------------------------------------------------------------------
+ */
+
+void omma_pack_columns_f32_f32__avx2(size_t n, size_t k, const float *source, size_t stride,
+                                     float *panel)
+{
+    for (size_t p = 0; p < k; p++, source += stride, panel += COLUMNS) {
+        UNROLL
+        for (size_t j = 0; j < COLUMNS; j += LANES) {
+            __m256i first = vec_first(j < n ? n - j : 0);
+
+            _mm256_store_ps(panel + j, _mm256_maskload_ps(source + j, first));
+        }
+    }
+}
+
+void omma_pack_columns_f32_bf16__avx2(size_t n, size_t k, const uint16_t *source, size_t stride,
+                                      float *panel)
+{
+    for (size_t p = 0; p < k; p++, source += stride, panel += COLUMNS) {
+        size_t j = 0;
+
+        for (; j + LANES <= n; j += LANES) {
+            __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128((const void *)(source + j)));
+
+            _mm256_store_si256((void *)(panel + j), _mm256_slli_epi32(wide, 16));
+        }
+        for (; j < COLUMNS; j++) {
+            panel[j] = j < n ? omma_f32_of_bf16(source[j]) : 0;
+        }
+    }
+}
