@@ -195,7 +195,6 @@ void omma_team_destroy(struct omma_team **team)
     if (gone == NULL) {
         return;
     }
-    omma_topology_unbind(gone->topology);
     if (gone->scratch != NULL) {
         munmap(gone->scratch, gone->scratch_stride * gone->n_threads);
     }
@@ -212,8 +211,10 @@ size_t omma_team_n_threads(const struct omma_team *team)
 
 void omma_team_run(struct omma_team *team, omma_team_work_fn work, void *argument)
 {
+    omma_topology_bind(team->topology, 0);
 #pragma omp parallel num_threads((int)team->n_threads)
     work(&team->members[omp_get_thread_num()].thread, argument);
+    omma_topology_unbind(team->topology);
 }
 
 void omma_team_barrier(struct omma_thread *self)

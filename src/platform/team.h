@@ -45,7 +45,8 @@ size_t omma_team_n_threads(const struct omma_team *team);
 typedef void (*omma_team_work_fn)(struct omma_thread *self, void *argument);
 
 /* Run work on every thread and wait for all.  One caller at a time, always the same thread (OpenMP
- * keeps its workers by caller). */
+ * keeps its workers by caller).  The caller, who is thread 0, is bound meanwhile only: what it starts
+ * elsewhere, threads and programs, would inherit its one core. */
 void omma_team_run(struct omma_team *team, omma_team_work_fn work, void *argument);
 
 /* Wait until all threads of the team are here.  What they wrote before is seen by all after. */

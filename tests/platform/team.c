@@ -1,5 +1,6 @@
 /* Teams: every thread runs, ranges cover, barriers order; threads that cannot be had are an error.
  */
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include <unistd.h>
 
 #include "platform/team.h"
+#include "platform/topology.h"
 #include "support/support.h"
 
 enum { ROUNDS = 2000, MOST = 8 };
@@ -50,6 +52,51 @@ static void cover(struct omma_thread *self, void *argument)
             atomic_fetch_add(&board->n_faults, 1);
         }
     }
+}
+
+static void count_own_cpus(struct omma_thread *self, void *argument)
+{
+    int *n_cpus = argument;
+    cpu_set_t mask;
+
+    n_cpus[self->index] = sched_getaffinity(0, sizeof mask, &mask) == 0 ? CPU_COUNT(&mask) : -1;
+}
+
+/* Threads hold one core each; the caller only while it works, so that it can start others
+ * elsewhere. */
+static void test_binding(void **state)
+{
+    struct omma_team_options options = {0};
+    struct omma_topology *topology;
+    struct omma_team *first, *second;
+    struct omma_error error;
+    cpu_set_t before, after;
+    int n_cpus[CPU_SETSIZE] = {0};
+    size_t n_threads;
+
+    (void)state;
+    assert_int_equal(sched_getaffinity(0, sizeof before, &before), 0);
+    assert_ok(omma_team_create(&options, &first, &error));
+    assert_ok(omma_team_create(&options, &second, &error));
+    n_threads = omma_team_n_threads(first);
+    assert_int_equal(omma_team_n_threads(second), n_threads);
+    omma_team_run(first, count_own_cpus, n_cpus);
+    assert_int_equal(sched_getaffinity(0, sizeof after, &after), 0);
+    assert_true(CPU_EQUAL(&before, &after));
+
+    assert_ok(omma_topology_open(NULL, &topology, &error));
+    assert_int_equal(omma_topology_n_cores(topology), n_threads);
+    for (size_t i = 0; i < n_threads && omma_topology_bind(topology, i); i++) {
+        int expected;
+
+        assert_int_equal(sched_getaffinity(0, sizeof after, &after), 0);
+        expected = CPU_COUNT(&after); /* more than 1 under a quota: topology.h */
+        assert_int_equal(n_cpus[i], expected);
+    }
+    omma_topology_unbind(topology);
+    omma_topology_close(&topology);
+    omma_team_destroy(&second);
+    omma_team_destroy(&first);
 }
 
 static void test_threads_meet(void **state)
@@ -129,6 +176,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_threads_that_cannot_start), /* before this process has any */
+        cmocka_unit_test(test_binding),
         cmocka_unit_test(test_threads_meet),
         cmocka_unit_test(test_too_many_threads_warn),
     };
