@@ -3,6 +3,7 @@
  * cancelling, limits, stops, forced tokens, and the faults that end a request but not the session.
  */
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -468,6 +469,63 @@ static void test_changed_files(void **state)
     free(copy);
 }
 
+/* Replace a text that occurs once in a file. */
+static void edit(const char *path, const char *from, const char *to)
+{
+    char *text = omma_test_read(path, NULL);
+    char *at = strstr(text, from), *edited = NULL;
+
+    assert_non_null(at);
+    assert_true(asprintf(&edited, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from)) > 0);
+    omma_test_write(path, edited, strlen(edited));
+    free(edited);
+    free(text);
+}
+
+/* Dynamic NTK: a prefix is reused under the same base alone. */
+static void test_reuse_under_the_same_base(void **state)
+{
+    char *demo = omma_test_source("share/omma/demo"), *dir = omma_test_folder();
+    char *path = omma_test_join(dir, "config.json");
+    struct omma_request request = {.max_new_tokens = 1, .ignore_stop_ids = true};
+    struct world world = {0};
+    struct omma_session *session;
+    struct answer answer;
+    int32_t ids[300];
+    static const struct {
+        size_t n_ids, n_cached;
+    } steps[] = {
+        {150, 0},   {190, 150}, /* both within 200: the plain base */
+        {250, 0},   {260, 0},   /* 250 and 260 have bases of their own */
+        {260, 259}, {100, 0},
+    };
+
+    (void)state;
+    omma_test_copy_folder(demo, dir);
+    edit(path, "\"rope_scaling\": null",
+         "\"rope_scaling\": {\"type\": \"dynamic\", \"factor\": 2.0}");
+    edit(path, "\"max_position_embeddings\": 8192", "\"max_position_embeddings\": 200");
+    world.model = open_demo(dir);
+    world.engine = make_engine(world.model);
+    session = make_session(&world, 300);
+    for (size_t i = 0; i < 300; i++) {
+        ids[i] = (int32_t)(i * 7 % 600);
+    }
+    request.prompt_ids = ids;
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        request.n_prompt_ids = steps[i].n_ids;
+        ask(session, &request, &answer);
+        assert_int_equal(answer.status, OMMA_OK);
+        assert_int_equal(answer.done.usage.cached_tokens, steps[i].n_cached);
+    }
+    omma_session_destroy(&session);
+    omma_engine_destroy(&world.engine);
+    omma_model_close(&world.model);
+    free(demo);
+    free(dir);
+    free(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -478,6 +536,7 @@ int main(void)
         cmocka_unit_test(test_prompts_of_ids),
         cmocka_unit_test(test_stop_texts_and_forced_tokens),
         cmocka_unit_test(test_sampling_is_seeded),
+        cmocka_unit_test(test_reuse_under_the_same_base),
         cmocka_unit_test(test_values_not_finite),
         cmocka_unit_test(test_changed_files),
     };
