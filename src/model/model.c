@@ -37,9 +37,15 @@ static enum omma_status check_ids(const struct omma_model *model, struct omma_er
 
 static void fill_ids(struct omma_model_info *info, const struct omma_tokenizer *tokenizer)
 {
-    const struct omma_template_ids none = {-1, -1, -1, -1, -1, -1};
+    /* a generated model has no tokenizer, but the ids of the released Qwen2.5 sizes */
+    const struct omma_template_ids released = {.end_of_text = 151643,
+                                               .im_start = 151644,
+                                               .im_end = 151645,
+                                               .image_start = 151665,
+                                               .image_end = 151666,
+                                               .context = 151667};
     const struct omma_template_ids *ids =
-        tokenizer != NULL ? omma_tokenizer_template_ids(tokenizer) : &none;
+        tokenizer != NULL ? omma_tokenizer_template_ids(tokenizer) : &released;
 
     info->context_id = ids->context;
     info->im_start_id = ids->im_start;
