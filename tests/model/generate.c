@@ -28,7 +28,7 @@ static void test_one_layer_of_each_size(void **state)
         info = omma_model_info(model);
         assert_true(info->n_language_parameters == cut_language[i]);
         assert_string_equal(info->vision_name, "InternViT-300M");
-        assert_int_equal(info->context_id, -1);
+        assert_int_equal(info->context_id, 151667);
         assert_null(omma_model_tokenizer(model));
         assert_int_equal(info->n_stop_ids, 1);
         assert_ok(omma_model_check(model, &error));
