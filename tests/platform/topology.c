@@ -1,4 +1,5 @@
 /* Cores, masks and caches of machines that hwloc makes up. */
+#include <hwloc.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,6 +71,31 @@ static void test_caches(void **state)
     assert_true(omma_topology_page_bytes() >= 4096);
 }
 
+/* A machine that lstopo recorded. */
+static void test_recorded_machine(void **state)
+{
+    char *folder = omma_test_folder(), *path = omma_test_join(folder, "machine.xml");
+    struct omma_topology_options options = {.xml_path = path, .mask = "0-7"};
+    struct omma_topology *topology;
+    struct omma_error error;
+    hwloc_topology_t machine;
+
+    (void)state;
+    assert_int_equal(hwloc_topology_init(&machine), 0);
+    assert_int_equal(hwloc_topology_set_synthetic(machine, "package:2 core:3 pu:2"), 0);
+    assert_int_equal(hwloc_topology_load(machine), 0);
+    assert_int_equal(hwloc_topology_export_xml(machine, path, 0), 0);
+    hwloc_topology_destroy(machine);
+
+    assert_ok(omma_topology_open(&options, &topology, &error));
+    assert_int_equal(omma_topology_n_cores(topology), 4);
+    assert_int_equal(omma_topology_pu(topology, 3), 6);
+    assert_false(omma_topology_bind(topology, 0));
+    omma_topology_close(&topology);
+    free(path);
+    free(folder);
+}
+
 static void test_descriptions_that_are_none(void **state)
 {
     struct omma_topology_options bad = {.synthetic = "what:ever"};
@@ -134,9 +160,13 @@ static void test_quota(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one_pu_a_core), cmocka_unit_test(test_mask),
-        cmocka_unit_test(test_caches),        cmocka_unit_test(test_descriptions_that_are_none),
-        cmocka_unit_test(test_this_machine),  cmocka_unit_test(test_quota),
+        cmocka_unit_test(test_one_pu_a_core),
+        cmocka_unit_test(test_mask),
+        cmocka_unit_test(test_caches),
+        cmocka_unit_test(test_recorded_machine),
+        cmocka_unit_test(test_descriptions_that_are_none),
+        cmocka_unit_test(test_this_machine),
+        cmocka_unit_test(test_quota),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
