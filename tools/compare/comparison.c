@@ -146,8 +146,23 @@ static enum omma_status compare_pixels(const struct compare_dump *dump, const st
     return OMMA_OK;
 }
 
+float compare_margin(const struct compare_dump *dump, enum omma_precision precision)
+{
+    static const float SMALLEST = 1e-3f;
+
+    for (size_t i = 0; precision == OMMA_PRECISION_BF16 && i < compare_length(dump->greedy) &&
+                       i < compare_length(dump->greedy_bf16);
+         i++) {
+        if (compare_i64(dump->greedy, i) != compare_i64(dump->greedy_bf16, i)) {
+            return fmaxf(SMALLEST, compare_f32(dump->margin, i));
+        }
+    }
+    return SMALLEST;
+}
+
 static enum omma_status prepare_steps(const struct compare_dump *dump,
-                                      const struct omma_model_info *model, struct run *run,
+                                      const struct omma_model_info *model,
+                                      enum omma_precision precision, struct run *run,
                                       struct comparison *comparison, struct omma_error *error)
 {
     size_t n = compare_length(dump->greedy);
@@ -157,6 +172,7 @@ static enum omma_status prepare_steps(const struct compare_dump *dump,
     if (comparison->steps == NULL || run->forced_ids == NULL) {
         return fail_memory(error);
     }
+    comparison->margin = compare_margin(dump, precision);
     for (size_t i = 0; i < n; i++) {
         int64_t id = compare_i64(dump->greedy, i);
         float margin = compare_f32(dump->margin, i);
@@ -167,8 +183,10 @@ static enum omma_status prepare_steps(const struct compare_dump *dump,
                         model->vocab, (long long)id);
         }
         run->forced_ids[i] = (int32_t)id;
-        comparison->steps[i] = (struct compare_step){
-            .expected = id, .chosen = -1, .margin = margin, .compared = margin > COMPARE_MARGIN};
+        comparison->steps[i] = (struct compare_step){.expected = id,
+                                                     .chosen = -1,
+                                                     .margin = margin,
+                                                     .compared = margin > comparison->margin};
     }
     comparison->n_steps = n;
     return OMMA_OK;
@@ -221,7 +239,7 @@ enum omma_status comparison_run(const struct compare_dump *dump, const char *ima
 
     *comparison = (struct comparison){0};
     TRY_OR(status, done, compare_stages_open(dump, info, tolerances, &comparison->stages, error));
-    TRY_OR(status, done, prepare_steps(dump, info, &run, comparison, error));
+    TRY_OR(status, done, prepare_steps(dump, info, tolerances->precision, &run, comparison, error));
     TRY_OR(status, done, open_images(dump, image_dir, &run, error));
     TRY_OR(status, done, compare_pixels(dump, &run, tolerances, &comparison->pixels, error));
     TRY_OR(status, done, render(dump, model, &run, error));

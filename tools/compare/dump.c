@@ -133,6 +133,8 @@ enum omma_status compare_dump_open(const char *path, struct compare_dump *dump,
     TRY_OR(status, failed, read_metadata(dump, error));
     TRY_OR(status, failed, find_vector(dump, "ids", "I64", true, &dump->ids, error));
     TRY_OR(status, failed, find_vector(dump, "greedy", "I64", false, &dump->greedy, error));
+    TRY_OR(status, failed,
+           find_vector(dump, "greedy.bf16", "I64", false, &dump->greedy_bf16, error));
     if (dump->greedy != NULL) {
         TRY_OR(status, failed,
                find_vector(dump, "greedy.margin", "F32", true, &dump->margin, error));

@@ -9,6 +9,7 @@
  *   STAGE.rows [n_rows] I64           which are these, ascending
  *   greedy [n_steps] I64              the greedy continuation; optional
  *   greedy.margin [n_steps] F32       logit of the chosen token less the second best
+ *   greedy.bf16 [any] I64             the continuation of the reference's own bf16 run; optional
  * and the metadata prompt, images (a JSON list of file names), max_tiles, versions, and for each
  * stage error.bf16.STAGE: the relative L2 error of the reference's own bf16 run.
  */
@@ -26,6 +27,7 @@ struct compare_dump {
     size_t n_images;
     size_t max_tiles;
     const struct omma_tensor *ids, *greedy, *margin; /* greedy and margin: NULL if absent */
+    const struct omma_tensor *greedy_bf16;           /* of the reference's bf16 run; NULL: absent */
 };
 
 /* OMMA_STATUS_USAGE for a file that is no such dump, or one of a quantized model. */

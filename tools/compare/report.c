@@ -111,7 +111,7 @@ static void print_steps(const struct comparison *comparison)
     printf(
         "\ngreedy     %zu of %zu steps as the reference; %zu not compared (margin of at most %g)\n",
         compared - comparison_steps_different(comparison), compared, n - compared,
-        (double)COMPARE_MARGIN);
+        (double)comparison->margin);
     for (size_t i = 0; i < n; i++) {
         const struct compare_step *step = &comparison->steps[i];
 
@@ -221,8 +221,8 @@ static json_t *steps_json(const struct comparison *comparison)
                                      "margin", (double)step->margin, "compared", step->compared));
         }
     }
-    return json_pack("{s:I, s:I, s:I, s:o}", "steps", (json_int_t)comparison->n_steps, "compared",
-                     (json_int_t)compared, "equal",
+    return json_pack("{s:f, s:I, s:I, s:I, s:o}", "margin", (double)comparison->margin, "steps",
+                     (json_int_t)comparison->n_steps, "compared", (json_int_t)compared, "equal",
                      (json_int_t)(compared - comparison_steps_different(comparison)), "different",
                      different);
 }

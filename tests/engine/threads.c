@@ -1,0 +1,162 @@
+/*
+ * The same bits for 1, 2, 3, 4 and 8 threads: every row of every stage, the logits of every step
+ * among them, and the tokens chosen, on every tier and in both precisions.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/omma.h"
+#include "support/support.h"
+
+static const size_t N_THREADS[] = {1, 2, 3, 4, 8};
+enum { N_COUNTS = sizeof N_THREADS / sizeof *N_THREADS, N_NEW = 8 };
+
+/* A hash a stage, in the order in which stages come first; rows of a stage come in order. */
+struct trace {
+    struct {
+        char stage[48];
+        uint64_t hash;
+        size_t n_rows;
+    } stages[64];
+    size_t n_stages;
+    int32_t ids[N_NEW];
+    float margins[N_NEW];
+    size_t n_ids;
+};
+
+/* FNV-1a over 32-bit words */
+static uint64_t hash_words(uint64_t hash, const float *values, size_t n_values)
+{
+    for (size_t i = 0; i < n_values; i++) {
+        uint32_t word;
+
+        memcpy(&word, &values[i], sizeof word);
+        hash = (hash ^ word) * UINT64_C(0x100000001B3);
+    }
+    return hash;
+}
+
+static void observe(void *user, const char *stage, size_t first_row, size_t n_rows, size_t width,
+                    const float *values)
+{
+    struct trace *trace = user;
+    size_t i = 0;
+
+    (void)first_row;
+    while (i < trace->n_stages && strcmp(trace->stages[i].stage, stage) != 0) {
+        i++;
+    }
+    if (i == sizeof trace->stages / sizeof *trace->stages) {
+        return; /* n_stages tells: the test fails */
+    }
+    if (i == trace->n_stages) {
+        snprintf(trace->stages[i].stage, sizeof trace->stages[i].stage, "%s", stage);
+        trace->stages[i].hash = UINT64_C(0xCBF29CE484222325);
+        trace->n_stages++;
+    }
+    trace->stages[i].hash = hash_words(trace->stages[i].hash, values, n_rows * width);
+    trace->stages[i].n_rows += n_rows;
+}
+
+static void run(struct omma_model *model, const struct omma_image *image, const char *isa,
+                enum omma_precision precision, size_t n_threads, struct trace *trace)
+{
+    static const char QUESTION[] = "How many shapes are there?";
+    const struct omma_turn turn = {OMMA_ROLE_USER, QUESTION, sizeof QUESTION - 1};
+    struct omma_engine_options options = {
+        .n_threads = n_threads, .isa = isa, .precision = precision, .prefill_chunk = 200};
+    struct omma_request request = {
+        .conversation = {.turns = &turn, .n_turns = 1, .images = &image, .n_images = 1},
+        .max_new_tokens = N_NEW,
+        .ignore_stop_ids = true,
+        .observer = {observe, trace},
+    };
+    struct omma_engine *engine = NULL;
+    struct omma_session *session = NULL;
+    struct omma_event event = {0};
+    struct omma_error error = {0};
+
+    *trace = (struct trace){0};
+    assert_ok(omma_engine_create(model, &options, &engine, &error));
+    assert_int_equal(omma_engine_info(engine)->n_threads, n_threads);
+    assert_ok(omma_session_create(engine, NULL, &session, &error));
+    assert_ok(omma_session_submit(session, &request, &error));
+    while (event.type != OMMA_EVENT_DONE) {
+        assert_ok(omma_session_poll(session, -1, &event, &error));
+        if (event.type == OMMA_EVENT_TOKEN && trace->n_ids < N_NEW) {
+            trace->ids[trace->n_ids] = event.id;
+            trace->margins[trace->n_ids++] = event.margin;
+        }
+    }
+    omma_session_destroy(&session);
+    omma_engine_destroy(&engine);
+}
+
+static void expect_same(const struct trace *one, const struct trace *many, size_t n_threads,
+                        const char *isa)
+{
+    assert_int_equal(one->n_stages, many->n_stages);
+    for (size_t i = 0; i < one->n_stages; i++) {
+        assert_string_equal(one->stages[i].stage, many->stages[i].stage);
+        assert_int_equal(one->stages[i].n_rows, many->stages[i].n_rows);
+        if (one->stages[i].hash != many->stages[i].hash) {
+            fail_msg("%s, %zu threads: other bits in %s", isa, n_threads, one->stages[i].stage);
+        }
+    }
+    assert_int_equal(many->n_ids, N_NEW);
+    assert_memory_equal(one->ids, many->ids, sizeof one->ids);
+    assert_memory_equal(one->margins, many->margins, sizeof one->margins);
+}
+
+static void same_bits(enum omma_precision precision)
+{
+    char *path = omma_test_source("share/omma/demo");
+    char *picture = omma_test_source("share/omma/demo/pictures/number.png");
+    struct omma_model *model = NULL;
+    struct omma_image *image = NULL;
+    struct omma_error error = {0};
+    size_t n_tiers = 0, n_usable = 0;
+    const char *const *tiers = omma_isa_names(&n_usable);
+    struct trace one, many;
+
+    while (tiers[n_tiers] != NULL) {
+        n_tiers++;
+    }
+    assert_ok(omma_model_open(path, NULL, &model, &error));
+    assert_ok(omma_image_open(picture, NULL, &image, &error));
+    for (size_t i = n_tiers - n_usable; i < n_tiers; i++) {
+        run(model, image, tiers[i], precision, N_THREADS[0], &one);
+        assert_true(one.n_stages > 10);
+        for (size_t k = 1; k < N_COUNTS; k++) {
+            run(model, image, tiers[i], precision, N_THREADS[k], &many);
+            expect_same(&one, &many, N_THREADS[k], tiers[i]);
+        }
+    }
+    omma_image_close(&image);
+    omma_model_close(&model);
+    free(picture);
+    free(path);
+}
+
+static void same_bits_in_f32(void **state)
+{
+    (void)state;
+    same_bits(OMMA_PRECISION_F32);
+}
+
+static void same_bits_in_bf16(void **state)
+{
+    (void)state;
+    same_bits(OMMA_PRECISION_BF16);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(same_bits_in_f32),
+        cmocka_unit_test(same_bits_in_bf16),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

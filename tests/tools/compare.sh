@@ -1,0 +1,64 @@
+#!/bin/sh
+# compare.sh: omma compare on every dump of the reference data, in chunks of several sizes, in f32 and
+# bf16, on every tier that this CPU has; and what it must refuse.
+#
+#   compare.sh [all]    all: every chunk on the scalar tier too, which takes minutes
+set -eu
+build=${OMMA_TEST_BUILDDIR:-.} reference=${OMMA_TEST_SHARED:-../shared}/reference
+omma=$build/omma
+out=$(mktemp)
+trap 'rm -f "$out"' EXIT
+[ -d "$reference/dumps" ] || { echo "needs reference/dumps of the reference data"; exit 77; }
+
+failed=0 n=0
+compare() # the options of omma compare
+{
+    n=$((n + 1))
+    if ! "$omma" compare --image-dir "$reference/../images" "$@" > "$out" 2>&1; then
+        echo "omma compare $*"
+        cat "$out"
+        failed=1
+    fi
+}
+
+tiers=$("$omma" --version | sed -n 's/[a-z0-9]* (not on this CPU)//g; s/^kernel tiers://p')
+[ -n "$tiers" ] || { echo "omma --version names no tier"; exit 1; }
+for dump in "$reference"/dumps/*.safetensors; do
+    name=$(basename "$dump" .safetensors)
+    case $name in
+    *-int8) continue ;;
+    esac
+    for isa in $tiers; do
+        chunks="64 256 512"
+        [ "$isa" != scalar ] || [ "${1-}" = all ] || chunks=256
+        for chunk in $chunks; do
+            for precision in f32 bf16; do
+                compare -m "$reference/${name%-*}" --reference "$dump" --isa "$isa" \
+                    --chunk "$chunk" --precision "$precision"
+            done
+        done
+    done
+done
+[ "$n" -gt 0 ] || { echo "no dump compared"; exit 1; }
+echo "$n comparisons"
+
+# A wrong model is not within: exit code 1.
+code=0
+"$omma" compare -m "$reference/tiny-6b" --reference "$reference/dumps/tiny-300m-text.safetensors" \
+    > "$out" 2>&1 || code=$?
+[ $code -eq 1 ] || { echo "another model's dump: exit code $code, expected 1"; cat "$out"; failed=1; }
+
+# A tolerance that nothing can meet marks its stage.
+code=0
+"$omma" compare -m "$reference/tiny-300m" --tolerance language.layer.1=0 \
+    --reference "$reference/dumps/tiny-300m-text.safetensors" > "$out" 2>&1 || code=$?
+[ $code -eq 1 ] && grep -q 'language.layer.1 is the first stage beyond' "$out" ||
+    { echo "no tolerance: exit code $code"; cat "$out"; failed=1; }
+
+# A dump of a quantized model is refused by name.
+code=0
+"$omma" compare -m "$reference/tiny-300m" \
+    --reference "$reference/dumps/tiny-300m-int8.safetensors" > "$out" 2>&1 || code=$?
+[ $code -eq 2 ] && grep -q 'int-quantized' "$out" ||
+    { echo "int8 dump: exit code $code"; cat "$out"; failed=1; }
+exit $failed
