@@ -189,10 +189,11 @@ enum omma_status omma_model_open(const char *path, const struct omma_model_optio
     enum omma_status status;
 
     OMMA_TRY(create(&made, error));
-    OMMA_TRY_OR(status, fail, omma_config_read(path, &made->arena, &made->config, error));
+    /* The files first: the check at the end tells if one changed while it was read. */
     OMMA_TRY_OR(status, fail,
                 omma_checkpoint_open(path, options != NULL ? &options->log : NULL,
                                      &made->checkpoint, error));
+    OMMA_TRY_OR(status, fail, omma_config_read(path, &made->arena, &made->config, error));
     OMMA_TRY_OR(status, fail, omma_tokenizer_open(path, &made->tokenizer, error));
     OMMA_TRY_OR(status, fail, check_ids(made, error));
     OMMA_TRY_OR(status, fail, complete(made, error));
