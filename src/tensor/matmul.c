@@ -21,6 +21,9 @@ enum {
     MAX_M = 1056, /* rows of x a strip holds: one tile of 1025, rounded up */
     PANEL_BYTES = 128 * 1024,
     STRIP_BYTES = MAX_M * COLUMNS * 4,
+    SLICE =
+        12, /* rows of x between two prefetches of weights: few lines at a time, or they are lost */
+    CACHE_LINE = 64,
 };
 
 struct scratch {
@@ -42,26 +45,6 @@ static struct scratch carve(const struct omma_thread *self)
     };
 }
 
-/* Widen or copy n rows x k columns of W from (row, column) into an f32 panel. */
-static void pack_f32(const struct omma_kernels *kernels, const struct omma_matrix *w, size_t row,
-                     size_t n, size_t column, size_t k, float *panel)
-{
-    switch (w->dtype) {
-    case OMMA_DTYPE_F32:
-        kernels->pack_rows_f32_f32(n, k, (const float *)omma_matrix_row(w, row) + column,
-                                   w->n_columns, panel);
-        break;
-    case OMMA_DTYPE_BF16:
-        kernels->pack_rows_f32_bf16(n, k, (const uint16_t *)omma_matrix_row(w, row) + column,
-                                    w->n_columns, panel);
-        break;
-    case OMMA_DTYPE_F16:
-        kernels->pack_rows_f32_f16(n, k, (const uint16_t *)omma_matrix_row(w, row) + column,
-                                   w->n_columns, panel);
-        break;
-    }
-}
-
 /* Widen n rows x k columns of W to f32 rows of k. */
 static void widen(const struct omma_kernels *kernels, const struct omma_matrix *w, size_t row,
                   size_t n, size_t column, size_t k, float *rows)
@@ -77,88 +60,177 @@ static void widen(const struct omma_kernels *kernels, const struct omma_matrix *
     }
 }
 
+/* Rows of a weight that make one panel; n 0: none. */
+struct rows {
+    const struct omma_matrix *w;
+    size_t first, n;
+};
+
+/* Rows of panel p, if it is before end. */
+static struct rows panel_rows(const struct omma_matrix *w, size_t p, size_t end)
+{
+    size_t first = p * COLUMNS;
+
+    return (struct rows){w, first, p < end ? omma_min(COLUMNS, w->n_rows - first) : 0};
+}
+
 static void strip_by_gemv(const struct omma_compute *compute, size_t m,
-                          const struct omma_operand *x, const struct omma_matrix *w, size_t row,
-                          size_t n, float *strip)
+                          const struct omma_operand *x, size_t first, const struct rows *rows,
+                          float *strip)
 {
     const struct omma_kernels *kernels = &compute->kernels;
-    const void *rows = omma_matrix_row(w, row);
-    size_t k = w->n_columns;
+    const void *values = omma_operand_at(x, first, 0);
+    const void *w = omma_matrix_row(rows->w, rows->first);
+    size_t n = rows->n, k = rows->w->n_columns;
 
     if (x->dtype == OMMA_DTYPE_BF16) {
-        kernels->gemv_bf16_bf16w(m, n, k, x->data, x->stride, rows, k, strip, COLUMNS);
+        kernels->gemv_bf16_bf16w(m, n, k, values, x->stride, w, k, strip, COLUMNS);
+        return;
+    }
+    switch (rows->w->dtype) {
+    case OMMA_DTYPE_F32:
+        kernels->gemv_f32_f32w(m, n, k, values, x->stride, w, k, strip, COLUMNS);
+        break;
+    case OMMA_DTYPE_BF16:
+        kernels->gemv_f32_bf16w(m, n, k, values, x->stride, w, k, strip, COLUMNS);
+        break;
+    case OMMA_DTYPE_F16:
+        kernels->gemv_f32_f16w(m, n, k, values, x->stride, w, k, strip, COLUMNS);
+        break;
+    }
+}
+
+/* A block of weights that is packed at a time: rows, and k columns from column on. */
+struct block {
+    struct rows rows;
+    size_t column, k;
+};
+
+/* Columns of a block, so that its panel takes PANEL_BYTES. */
+static size_t block_columns(const struct omma_operand *x)
+{
+    return PANEL_BYTES / (COLUMNS * omma_dtype_bytes(x->dtype));
+}
+
+/* The block that is packed after `block`: further on in K, or the first of the next rows. */
+static struct block block_after(const struct block *block, const struct rows *next, size_t columns)
+{
+    size_t column = block->column + block->k;
+
+    if (column < block->rows.w->n_columns) {
+        return (struct block){block->rows, column,
+                              omma_min(columns, block->rows.w->n_columns - column)};
+    }
+    return (struct block){*next, 0, next->n > 0 ? omma_min(columns, next->w->n_columns) : 0};
+}
+
+/* Ask for one of n_parts parts of a block: it comes from memory while another is multiplied. */
+static void prefetch_part(const struct block *block, size_t part, size_t n_parts)
+{
+    size_t n = block->rows.n;
+
+    for (size_t i = n * part / n_parts; i < n * (part + 1) / n_parts; i++) {
+        size_t element = omma_dtype_bytes(block->rows.w->dtype);
+        const char *row = omma_matrix_row(block->rows.w, block->rows.first + i);
+
+        row += block->column * element;
+        for (size_t byte = 0; byte < block->k * element; byte += CACHE_LINE) {
+            __builtin_prefetch(row + byte, 0, 3);
+        }
+    }
+}
+
+/* Pack a block into a panel of the operands' type; bf16 operands go with bf16 weights alone. */
+static void pack(const struct omma_kernels *kernels, enum omma_dtype dtype,
+                 const struct block *block, void *panel)
+{
+    const struct omma_matrix *w = block->rows.w;
+    const void *rows = omma_matrix_row(w, block->rows.first);
+    size_t n = block->rows.n, k = block->k, stride = w->n_columns;
+
+    if (dtype == OMMA_DTYPE_BF16) {
+        kernels->pack_rows_bf16(n, k, (const uint16_t *)rows + block->column, stride, panel);
         return;
     }
     switch (w->dtype) {
     case OMMA_DTYPE_F32:
-        kernels->gemv_f32_f32w(m, n, k, x->data, x->stride, rows, k, strip, COLUMNS);
+        kernels->pack_rows_f32_f32(n, k, (const float *)rows + block->column, stride, panel);
         break;
     case OMMA_DTYPE_BF16:
-        kernels->gemv_f32_bf16w(m, n, k, x->data, x->stride, rows, k, strip, COLUMNS);
+        kernels->pack_rows_f32_bf16(n, k, (const uint16_t *)rows + block->column, stride, panel);
         break;
     case OMMA_DTYPE_F16:
-        kernels->gemv_f32_f16w(m, n, k, x->data, x->stride, rows, k, strip, COLUMNS);
+        kernels->pack_rows_f32_f16(n, k, (const uint16_t *)rows + block->column, stride, panel);
         break;
     }
 }
 
 static void strip_by_gemm(const struct omma_compute *compute, size_t m,
-                          const struct omma_operand *x, size_t first, const struct omma_matrix *w,
-                          size_t row, size_t n, void *panel, float *strip)
+                          const struct omma_operand *x, size_t first, const struct rows *rows,
+                          const struct rows *next, void *panel, float *strip)
 {
     const struct omma_kernels *kernels = &compute->kernels;
-    size_t block = PANEL_BYTES / (COLUMNS * omma_dtype_bytes(x->dtype));
+    size_t columns = block_columns(x), n_slices = (m + SLICE - 1) / SLICE;
+    struct block block = {*rows, 0, omma_min(columns, rows->w->n_columns)};
+    bool is_last;
 
-    for (size_t column = 0; column < w->n_columns; column += block) {
-        size_t k = omma_min(block, w->n_columns - column);
-        const void *a = omma_operand_at(x, first, column);
+    do {
+        struct block after = block_after(&block, next, columns);
+        bool accumulate = block.column > 0;
 
-        if (x->dtype == OMMA_DTYPE_BF16) {
-            kernels->pack_rows_bf16(n, k, (const uint16_t *)omma_matrix_row(w, row) + column,
-                                    w->n_columns, panel);
-            kernels->gemm_bf16(m, n, k, a, x->stride, panel, strip, COLUMNS, column > 0);
-        } else {
-            pack_f32(kernels, w, row, n, column, k, panel);
-            kernels->gemm_f32(m, n, k, a, x->stride, panel, strip, COLUMNS, column > 0);
+        pack(kernels, x->dtype, &block, panel);
+        for (size_t slice = 0; slice < n_slices; slice++) {
+            size_t i = slice * SLICE, n = omma_min(SLICE, m - i);
+            const void *a = omma_operand_at(x, first + i, block.column);
+            float *c = strip + i * COLUMNS;
+
+            prefetch_part(&after, slice, n_slices);
+            if (x->dtype == OMMA_DTYPE_BF16) {
+                kernels->gemm_bf16(n, rows->n, block.k, a, x->stride, panel, c, COLUMNS,
+                                   accumulate);
+            } else {
+                kernels->gemm_f32(n, rows->n, block.k, a, x->stride, panel, c, COLUMNS, accumulate);
+            }
         }
-    }
+        is_last = after.column == 0;
+        block = after;
+    } while (!is_last);
 }
 
 static void strip_by_blas(const struct omma_compute *compute, size_t m,
-                          const struct omma_operand *x, size_t first, const struct omma_matrix *w,
-                          size_t row, size_t n, float *panel, float *strip)
+                          const struct omma_operand *x, size_t first, const struct rows *rows,
+                          float *panel, float *strip)
 {
-    size_t block = PANEL_BYTES / (COLUMNS * sizeof *panel);
+    const struct omma_matrix *w = rows->w;
+    size_t columns = block_columns(x);
 
-    for (size_t column = 0; column < w->n_columns; column += block) {
-        size_t k = omma_min(block, w->n_columns - column);
+    for (size_t column = 0; column < w->n_columns; column += columns) {
+        size_t k = omma_min(columns, w->n_columns - column);
         const float *a = omma_operand_at(x, first, column);
 
         if (w->dtype == OMMA_DTYPE_F32) {
-            const float *rows = omma_matrix_row(w, row);
+            const float *values = omma_matrix_row(w, rows->first);
 
-            omma_matmul_blas(m, n, k, a, x->stride, rows + column, w->n_columns, strip, COLUMNS,
-                             column > 0);
+            omma_matmul_blas(m, rows->n, k, a, x->stride, values + column, w->n_columns, strip,
+                             COLUMNS, column > 0);
         } else {
-            widen(&compute->kernels, w, row, n, column, k, panel);
-            omma_matmul_blas(m, n, k, a, x->stride, panel, k, strip, COLUMNS, column > 0);
+            widen(&compute->kernels, w, rows->first, rows->n, column, k, panel);
+            omma_matmul_blas(m, rows->n, k, a, x->stride, panel, k, strip, COLUMNS, column > 0);
         }
     }
 }
 
-/* strip[m][32] = rows first.. of x times n <= 32 rows of W. */
+/* strip[m][32] = rows of x from first on, times rows of W; next: those that come after. */
 static void compute_strip(const struct omma_compute *compute, size_t m,
-                          const struct omma_operand *x, size_t first, const struct omma_matrix *w,
-                          size_t row, size_t n, void *panel, float *strip)
+                          const struct omma_operand *x, size_t first, const struct rows *rows,
+                          const struct rows *next, void *panel, float *strip)
 {
     if (compute->use_blas && x->dtype == OMMA_DTYPE_F32) {
-        strip_by_blas(compute, m, x, first, w, row, n, panel, strip);
+        strip_by_blas(compute, m, x, first, rows, panel, strip);
     } else if (m <= OMMA_GEMV_MAX_M) {
-        struct omma_operand rows = {omma_operand_at(x, first, 0), x->dtype, x->stride};
-
-        strip_by_gemv(compute, m, &rows, w, row, n, strip);
+        strip_by_gemv(compute, m, x, first, rows, strip);
     } else {
-        strip_by_gemm(compute, m, x, first, w, row, n, panel, strip);
+        strip_by_gemm(compute, m, x, first, rows, next, panel, strip);
     }
 }
 
@@ -210,14 +282,15 @@ void omma_matmul(struct omma_thread *self, const struct omma_compute *compute, s
     struct omma_range panels = omma_team_range(self, (w->n_rows + COLUMNS - 1) / COLUMNS);
 
     for (size_t first = 0; first < m; first += MAX_M) {
-        size_t rows = omma_min(MAX_M, m - first);
+        size_t n = omma_min(MAX_M, m - first);
 
         for (size_t p = panels.begin; p < panels.end; p++) {
-            size_t column = p * COLUMNS;
-            size_t n = omma_min(COLUMNS, w->n_rows - column);
+            struct rows rows = panel_rows(w, p, panels.end);
+            struct rows next = panel_rows(w, p + 1, panels.end);
 
-            compute_strip(compute, rows, x, first, w, column, n, scratch.panel, scratch.strips[0]);
-            finish_strip(compute, rows, first, n, column, linear->bias, scratch.strips[0], output);
+            compute_strip(compute, n, x, first, &rows, &next, scratch.panel, scratch.strips[0]);
+            finish_strip(compute, n, first, rows.n, rows.first, linear->bias, scratch.strips[0],
+                         output);
         }
     }
 }
@@ -231,21 +304,21 @@ void omma_matmul_gated(struct omma_thread *self, const struct omma_compute *comp
     struct omma_range panels = omma_team_range(self, n_panels);
 
     for (size_t first = 0; first < m; first += MAX_M) {
-        size_t rows = omma_min(MAX_M, m - first);
+        size_t n = omma_min(MAX_M, m - first);
 
         for (size_t p = panels.begin; p < panels.end; p++) {
-            size_t column = p * COLUMNS;
-            size_t n = omma_min(COLUMNS, gate->weight.n_rows - column);
+            struct rows gate_rows = panel_rows(&gate->weight, p, panels.end);
+            struct rows up_rows = panel_rows(&up->weight, p, panels.end);
+            struct rows next = panel_rows(&gate->weight, p + 1, panels.end);
 
-            compute_strip(compute, rows, x, first, &gate->weight, column, n, scratch.panel,
+            compute_strip(compute, n, x, first, &gate_rows, &up_rows, scratch.panel,
                           scratch.strips[0]);
-            compute_strip(compute, rows, x, first, &up->weight, column, n, scratch.panel,
-                          scratch.strips[1]);
-            for (size_t i = 0; i < rows; i++) {
+            compute_strip(compute, n, x, first, &up_rows, &next, scratch.panel, scratch.strips[1]);
+            for (size_t i = 0; i < n; i++) {
                 float *y = scratch.strips[0] + i * COLUMNS;
 
-                compute->kernels.silu_mul(n, y, scratch.strips[1] + i * COLUMNS, y);
-                omma_operand_store(compute, output, first + i, column, y, n);
+                compute->kernels.silu_mul(gate_rows.n, y, scratch.strips[1] + i * COLUMNS, y);
+                omma_operand_store(compute, output, first + i, gate_rows.first, y, gate_rows.n);
             }
         }
     }
