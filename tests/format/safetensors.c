@@ -131,6 +131,7 @@ static void test_a1_not_a_file(void **state)
                      omma_tensor_file_open(path, &file, &error));
     }
     free(path);
+    free(dir);
 }
 
 static void test_a2_length_of_the_header(void **state)

@@ -18,6 +18,7 @@ static struct omma_model *open_written(const struct omma_test_checkpoint *checkp
 
     omma_test_checkpoint_write(checkpoint, dir, 1);
     assert_ok(omma_model_open(dir, NULL, &model, &error));
+    free(dir);
     return model;
 }
 
@@ -32,6 +33,7 @@ static void refuse_written(const struct omma_test_checkpoint *checkpoint, const 
         assert_fails(OMMA_STATUS_MODEL, texts[i], omma_model_open(dir, NULL, &model, &error));
     }
     assert_null(model);
+    free(dir);
 }
 
 /* Elements of a matrix that may be of any dtype. */
@@ -243,6 +245,7 @@ static void test_a10_unaligned_tensors_are_copied(void **state)
     omma_test_checkpoint_free(&checkpoint);
     free(bytes);
     free(path);
+    free(dir);
 }
 
 static void test_a11_no_matrix_where_one_is_due(void **state)
@@ -450,6 +453,7 @@ static void test_a18_nothing_is_read_past_the_last_tensor(void **state)
     omma_test_checkpoint_free(&checkpoint);
     free(bytes);
     free(path);
+    free(dir);
 }
 
 static void test_quantized_folder_is_refused_by_name(void **state)

@@ -86,6 +86,8 @@ static void test_shards_equal_one_file(void **state)
     assert_string_not_equal(omma_model_info(a)->identity, omma_model_info(b)->identity);
     omma_model_close(&a);
     omma_model_close(&b);
+    free(one);
+    free(three);
 }
 
 /* The hub's cache: a snapshot of symbolic links to blobs elsewhere. */
@@ -116,6 +118,8 @@ static void test_symbolic_links_of_the_hub_cache(void **state)
     assert_string_equal(omma_model_info(a)->identity, omma_model_info(b)->identity);
     omma_model_close(&a);
     omma_model_close(&b);
+    free(blobs);
+    free(snapshot);
 }
 
 static void test_b1_missing_shard(void **state)
@@ -130,6 +134,7 @@ static void test_b1_missing_shard(void **state)
     refuse(dir, OMMA_STATUS_MODEL, "model-00002-of-00003.safetensors: cannot open: No such file",
            "");
     free(path);
+    free(dir);
 }
 
 static void test_b2_tensor_not_where_the_index_says(void **state)
@@ -148,6 +153,7 @@ static void test_b2_tensor_not_where_the_index_says(void **state)
     edit_index(dir, "mlp1.0.weight", NULL);
     refuse(dir, OMMA_STATUS_MODEL, "mlp1.0.weight: expected in the index",
            "found in model-00001-of-00002.safetensors alone");
+    free(dir);
 }
 
 static void test_b3_tensor_in_two_shards(void **state)
@@ -161,6 +167,7 @@ static void test_b3_tensor_in_two_shards(void **state)
     omma_test_checkpoint_write(&checkpoint, dir, 2);
     refuse(dir, OMMA_STATUS_MODEL, "mlp1.0.weight: expected in one shard", "found in model-0000");
     omma_test_checkpoint_free(&checkpoint);
+    free(dir);
 }
 
 static void test_b4_names_that_lead_elsewhere(void **state)
@@ -175,6 +182,7 @@ static void test_b4_names_that_lead_elsewhere(void **state)
         refuse(dir, OMMA_STATUS_MODEL,
                "weight_map.mlp1.0.weight: expected the name of a file in this folder", names[i]);
     }
+    free(dir);
 }
 
 static void test_b4_damaged_index(void **state)
@@ -197,6 +205,7 @@ static void test_b4_damaged_index(void **state)
         refuse(dir, OMMA_STATUS_MODEL, index_name, cases[i].message);
     }
     free(path);
+    free(dir);
 }
 
 static void keep_message(void *user, enum omma_log_level level, const char *message)
@@ -230,6 +239,7 @@ static void test_b5_total_size_differs(void **state)
     json_decref(root);
     free(text);
     free(path);
+    free(dir);
 }
 
 struct digests {
@@ -293,6 +303,7 @@ static void test_b6_digests_of_all_files(void **state)
     omma_model_close(&model);
     free(bytes);
     free(path);
+    free(dir);
 }
 
 /* ------------------------------------------------------------------------------------------------
@@ -337,6 +348,7 @@ static void test_b7_more_shards_than_descriptors(void **state)
     (void)state;
     close(next);
     assert_int_equal(in_child(dir, RLIMIT_NOFILE, (rlim_t)next + 2, NULL), OMMA_OK);
+    free(dir);
 }
 
 static void test_j1_limit_of_descriptors(void **state)
@@ -345,6 +357,7 @@ static void test_j1_limit_of_descriptors(void **state)
 
     (void)state;
     assert_int_equal(in_child(dir, RLIMIT_NOFILE, 0, "ulimit -n"), OMMA_STATUS_RESOURCES);
+    free(dir);
 }
 
 static void test_j1_limit_of_address_space(void **state)
@@ -361,6 +374,7 @@ static void test_j1_limit_of_address_space(void **state)
     assert_ok(omma_model_generate_folder(&shape, dir, &error)); /* half a gigabyte */
     assert_int_equal(in_child(dir, RLIMIT_AS, (rlim_t)400 << 20, "ulimit -v"),
                      OMMA_STATUS_RESOURCES);
+    free(dir);
 #endif
 }
 
@@ -395,6 +409,7 @@ static void test_j11_overwritten_in_place(void **state)
                  omma_model_verify(model, keep_digest, &digests, &error));
     omma_model_close(&model);
     free(path);
+    free(dir);
 }
 
 static void test_j11_tokenizer_overwritten_in_place(void **state)
@@ -408,6 +423,7 @@ static void test_j11_tokenizer_overwritten_in_place(void **state)
     assert_fails(OMMA_STATUS_CHANGED, "vocab.json", omma_model_check(model, &error));
     omma_model_close(&model);
     free(path);
+    free(dir);
 }
 
 /* A download that renames over the file leaves the mapping what it was. */
@@ -432,6 +448,8 @@ static void test_j12_replaced_by_rename(void **state)
     omma_model_close(&model);
     free(path);
     free(from);
+    free(dir);
+    free(other);
 }
 
 static struct {
@@ -482,6 +500,7 @@ static void test_j10_truncated_while_mapped(void **state)
     assert_fails(OMMA_STATUS_CHANGED, "found 8192", omma_model_check(model, &error));
     omma_model_close(&model);
     free(path);
+    free(dir);
 }
 
 static void test_locate(void **state)
@@ -512,6 +531,7 @@ static void test_locate(void **state)
         assert_true(offset == 0);
     }
     omma_model_close(&model);
+    free(dir);
 }
 
 static void test_identity_follows_every_file_that_is_read(void **state)
@@ -538,6 +558,7 @@ static void test_identity_follows_every_file_that_is_read(void **state)
         free(text);
         free(path);
     }
+    free(dir);
 }
 
 static void test_a17_folders_without_safetensors(void **state)
@@ -562,6 +583,7 @@ static void test_a17_folders_without_safetensors(void **state)
     refuse("/nowhere/at/all", OMMA_STATUS_MODEL, "/nowhere/at/all", "No such file");
     free(as_file);
     free(weights);
+    free(dir);
 }
 
 int main(void)

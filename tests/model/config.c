@@ -181,6 +181,7 @@ static void test_c1_damaged_files(void **state)
     refuse_text("{}", 2, "config.json: model_type: expected a text, found nothing");
     free(path);
     omma_arena_free(&arena);
+    free(dir);
 }
 
 static void test_c2_types_and_ranges(void **state)
@@ -367,6 +368,7 @@ static void test_c8_eos_out_of_range(void **state)
     free(text);
     free(generation);
     free(path);
+    free(dir);
 }
 
 /* What is left out has the default of the class that reads it. */

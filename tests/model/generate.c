@@ -96,6 +96,7 @@ static void test_folder_equals_memory(void **state)
     assert_fails(OMMA_STATUS_USAGE, "empty folder",
                  omma_model_generate_folder(&shape, dir, &error));
     free(path);
+    free(dir);
 }
 
 static void test_bad_shapes(void **state)

@@ -164,7 +164,9 @@ void omma_test_tensor_reshape(struct omma_test_tensor *tensor, size_t n_dimensio
 {
     tensor->n_dimensions = n_dimensions;
     memset(tensor->shape, 0, sizeof tensor->shape);
-    memcpy(tensor->shape, shape, n_dimensions * sizeof *shape);
+    for (size_t i = 0; i < n_dimensions; i++) {
+        tensor->shape[i] = shape[i];
+    }
     free(tensor->data);
     tensor->n_bytes = count(tensor) * element_bytes(tensor->dtype);
     tensor->data = take(tensor->n_bytes);
