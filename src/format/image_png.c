@@ -8,7 +8,7 @@
  *
  * Samples become RGB by Pillow's rules: alpha and transparency are dropped; of 16 bits the upper 8
  * stay, but for gray alone, which is clamped to 255; gray of 1, 2, 4 bits is multiplied by 255, 85,
- * 17; an index beyond the palette is that gray.
+ * 17; an index beyond the palette is black.
  *
  * Where libpng gives up, Pillow may not: it takes a picture whose data end between two rows, or
  * break off behind the last one.  pillow_takes() then follows Pillow's decoder (ZipDecode.c)
@@ -348,7 +348,7 @@ static void spread_picture(const struct png_reader *reader)
         factor = 255u / ((1u << chunks->bit_depth) - 1);
     }
     for (unsigned i = 0; i < 256; i++) {
-        memset(colours[i], (int)(i * factor & 255), 3);
+        memset(colours[i], chunks->kind == OMMA_PNG_PALETTE ? 0 : (int)(i * factor & 255), 3);
     }
     if (chunks->palette != NULL) {
         memcpy(colours, chunks->palette, omma_min(chunks->palette_bytes / 3 * 3, sizeof colours));
@@ -377,7 +377,7 @@ static size_t bytes_of_pixel(const struct omma_png_chunks *chunks)
 
 /* What libpng made of the data, against what Pillow makes of them; then the rest of the file. */
 static enum omma_status judge(const struct png_reader *reader, bool is_content,
-                              struct omma_png_chunks *chunks, struct omma_error *error)
+                              const struct omma_png_chunks *chunks, struct omma_error *error)
 {
     const struct omma_picture_source *source = chunks->source;
     const char *damage = is_content ? reader->warning : reader->failure;
@@ -401,7 +401,7 @@ static enum omma_status judge(const struct png_reader *reader, bool is_content,
     return damage[0] != '\0' ? omma_picture_damaged(source, damage, error) : OMMA_OK;
 }
 
-static enum omma_status decode(struct png_reader *reader, struct omma_png_chunks *chunks,
+static enum omma_status decode(struct png_reader *reader, const struct omma_png_chunks *chunks,
                                struct omma_error *error)
 {
     enum omma_status status;

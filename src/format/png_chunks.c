@@ -450,14 +450,16 @@ bool omma_png_chunks_next(const struct omma_png_chunks *chunks, struct omma_png_
     return true;
 }
 
-enum omma_status omma_png_chunks_close(struct omma_png_chunks *chunks,
+enum omma_status omma_png_chunks_close(const struct omma_png_chunks *chunks,
                                        const struct omma_png_cursor *cursor,
                                        struct omma_error *error)
 {
     const struct omma_picture_source *source = chunks->source;
+    struct omma_png_chunks rest =
+        *chunks; /* a late header or palette changes the picture no more */
     size_t at = cursor->at;
 
-    chunks->sequence = cursor->sequence;
+    rest.sequence = cursor->sequence;
     while (source->n_bytes - at >= 8) {
         const uint8_t *name = source->bytes + at + 4;
         struct chunk chunk;
@@ -467,11 +469,11 @@ enum omma_status omma_png_chunks_close(struct omma_png_chunks *chunks,
             return OMMA_OK;
         }
         OMMA_TRY(take_chunk(chunks, at, &chunk, error));
-        if (is_named(name, "fdAT") && (chunk.n_bytes < 4 || chunks->sequence == UINT32_MAX ||
-                                       read_u32(chunk.bytes) != ++chunks->sequence)) {
+        if (is_named(name, "fdAT") && (chunk.n_bytes < 4 || rest.sequence == UINT32_MAX ||
+                                       read_u32(chunk.bytes) != ++rest.sequence)) {
             return fail_chunk(chunks, &chunk, "its sequence number is out of order", error);
         }
-        OMMA_TRY(read_chunk(chunks, &chunk, error));
+        OMMA_TRY(read_chunk(&rest, &chunk, error));
         at = omma_min(source->n_bytes, at + 12 + chunk.n_bytes);
     }
     return OMMA_OK;

@@ -76,7 +76,7 @@ bool omma_png_chunks_next(const struct omma_png_chunks *chunks, struct omma_png_
 
 /* Walk the chunks from the cursor to the end: the pixels are decoded, and Pillow minds some of the
  * rest all the same. */
-enum omma_status omma_png_chunks_close(struct omma_png_chunks *chunks,
+enum omma_status omma_png_chunks_close(const struct omma_png_chunks *chunks,
                                        const struct omma_png_cursor *cursor,
                                        struct omma_error *error);
 
