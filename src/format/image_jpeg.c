@@ -170,7 +170,7 @@ static enum omma_status read_segment(const struct omma_picture_source *source, i
     size_t left = source->n_bytes - *at, length;
 
     if (left < 2) {
-        return fail_at(source, "marker", *at, "the file ends before its length", error);
+        return fail_at(source, "marker", *at, "the file is truncated before its length", error);
     }
     length = (size_t)(source->bytes[*at] << 8 | source->bytes[*at + 1]);
     length = length < 2 ? 2 : length;
