@@ -97,19 +97,20 @@ static void print_overview(void)
            "  The manual: man omma\n");
 }
 
-/* "run --image FILE": what tests/tools/manual.sh compares with the manual pages. */
+/* "run --image -i OMMA_X", with a dash for what there is not: tests/tools/manual_options.sh holds
+ * it against the manual pages. */
 static void print_options(void)
 {
     for (size_t i = 0; commands[i] != NULL; i++) {
         for (const struct option_row *row = commands[i]->options; row->name != NULL; row++) {
-            char argument[256];
-            const char *word = option_argument(row, argument, sizeof argument);
-
             if (row->help == NULL) {
                 continue;
             }
-            printf("%s --%s %s %s\n", commands[i]->name, row->name, word != NULL ? word : "-",
-                   row->environment != NULL ? row->environment : "-");
+            printf("%s --%s -", commands[i]->name, row->name);
+            if (row->letter != 0) {
+                printf("%c", row->letter);
+            }
+            printf(" %s\n", row->environment != NULL ? row->environment : "-");
         }
     }
 }

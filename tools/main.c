@@ -3,11 +3,13 @@
  *
  * Exit codes are the library's statuses; 1 for some of several items, 130 after Ctrl-C.
  */
+#include <fcntl.h>
 #include <langinfo.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tools/command.h"
 #include "tools/output.h"
@@ -42,20 +44,21 @@ static int run_command(const struct command *command, struct messages *messages,
 static int dispatch(struct messages *messages, int argc, char **argv, struct omma_error *error)
 {
     const struct command *command;
+    const char *name = argv[1];
 
     if (argc < 2) {
         return fail(error, OMMA_STATUS_USAGE, "expected a command; see omma help");
     }
-    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
+    if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
         print_version();
         return OMMA_OK;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-        argv[1] = "help";
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
+        name = "help";
     }
-    command = command_find(argv[1]);
+    command = command_find(name);
     if (command == NULL) {
-        return fail(error, OMMA_STATUS_USAGE, "unknown command \"%s\"; see omma help", argv[1]);
+        return fail(error, OMMA_STATUS_USAGE, "unknown command \"%s\"; see omma help", name);
     }
     messages_set_name(messages, command->name);
     return run_command(command, messages, argc - 1, argv + 1, error);
@@ -69,12 +72,25 @@ static void set_encoding(void)
     }
 }
 
+/* A descriptor that was closed must not become that of a file which is opened later: what is
+ * written to it would land there.  Opened the wrong way round, so that using it fails. */
+static void hold_standard_descriptors(void)
+{
+    for (int descriptor = STDIN_FILENO; descriptor <= STDERR_FILENO; descriptor++) {
+        if (fcntl(descriptor, F_GETFD) < 0 &&
+            open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY) != descriptor) {
+            _exit(OMMA_STATUS_RESOURCES);
+        }
+    }
+}
+
 int main(int argc, char **argv)
 {
     struct messages messages;
     struct omma_error error = {0};
     int code;
 
+    hold_standard_descriptors();
     set_encoding();
     messages_init(&messages);
     signals_init();

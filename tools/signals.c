@@ -111,7 +111,8 @@ void signals_init(void)
     if (pipe2(wake_pipe, O_CLOEXEC | O_NONBLOCK) != 0) {
         wake_pipe[0] = wake_pipe[1] = -1;
     }
-    action.sa_handler = on_end;
+    /* Writes go on after a signal; poll(2) returns all the same. */
+    action = (struct sigaction){.sa_handler = on_end, .sa_flags = SA_RESTART};
     sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
         struct sigaction old;

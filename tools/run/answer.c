@@ -4,6 +4,7 @@
  */
 #include "tools/run/answer.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -179,26 +180,22 @@ enum omma_status answer_generate(struct omma_session *session, const struct omma
     return status;
 }
 
-static double rate(size_t n, double seconds)
-{
-    return seconds > 0 ? (double)n / seconds : 0;
-}
-
 void answer_note(const struct answer *answer, struct messages *messages)
 {
     const struct omma_usage *usage = &answer->usage;
     const struct omma_timings *timings = &answer->timings;
-    size_t n_computed = usage->prompt_tokens - usage->cached_tokens;
+    char tiles[64] = "";
 
     if (usage->n_tiles > 0) {
-        message_note(messages, "pictures: %zu tiles in %.2f s", usage->n_tiles, timings->encode_s);
+        snprintf(tiles, sizeof tiles, "%zu tile%s in %.2f s, ", usage->n_tiles,
+                 usage->n_tiles > 1 ? "s" : "", timings->encode_s);
     }
-    message_note(messages, "prompt: %zu tokens, %zu of them cached, in %.2f s (%.1f a second)",
-                 usage->prompt_tokens, usage->cached_tokens, timings->prefill_s,
-                 rate(n_computed, timings->prefill_s));
-    message_note(messages, "answer: %zu tokens in %.2f s (%.1f a second); %s",
+    message_note(messages,
+                 "%sprompt of %zu tokens (%zu cached) in %.2f s, %zu tokens in %.2f s (%.1f a "
+                 "second); %s",
+                 tiles, usage->prompt_tokens, usage->cached_tokens, timings->prefill_s,
                  usage->completion_tokens, timings->decode_s,
-                 rate(usage->completion_tokens, timings->decode_s),
+                 timings->decode_s > 0 ? (double)usage->completion_tokens / timings->decode_s : 0,
                  omma_finish_name(answer->finish));
 }
 

@@ -1,0 +1,103 @@
+#!/bin/sh
+# run.sh: omma run on the demo model: its dialogues, JSON, conversations from a pipe, failures.
+set -u
+. "${OMMA_TEST_SRCDIR:-.}/tests/tools/lib.sh"
+question='How many shapes are there?'
+picture=$pictures/shapes.png
+
+# One question; "Two." is what the reference answers (pictures/shapes.json).
+gives 'Two.' "$omma" run -m "$demo" -i "$picture" -p "$question"
+[ -s "$folder/err" ] && complain "standard error is no terminal: $(cat "$folder/err")"
+gives 'Two.' "$omma" run -m demo --image "$picture" --prompt "$question"
+gives 'Two.' "$omma" run -m demo -i "$picture" -p "<image>
+$question"
+echo "$question" >"$folder/in"
+run "$omma" run -m demo -i "$picture" -p - <"$folder/in"
+[ "$code" -eq 0 ] && [ "$(cat "$folder/out")" = 'Two.' ] || complain "-p -: $(cat "$folder/out" "$folder/err")"
+OMMA_MODEL=demo OMMA_THREADS=1 OMMA_ISA=scalar gives 'Two.' "$omma" run -i "$picture" -p "$question"
+gives 'Two' "$omma" run -m demo -i "$picture" -p "$question" --stop x --stop .
+gives 'Two' "$omma" run -m demo -i "$picture" -p "$question" -n 1
+gives 'Two.' "$omma" run -m demo -i "$picture" -p "$question" --temperature 1 --top-k 1 --seed 7
+run "$omma" run -m demo -i "$picture" -p "$question" -v
+grep -q 'loaded in' "$folder/err" && grep -q '1 tile in' "$folder/err" || complain "-v: $(cat "$folder/err")"
+
+# JSON: 587 13 611 are the reference's ids, 256 tokens a tile
+run "$omma" run -m demo -i "$picture" -p "$question" --json
+[ "$code" -eq 0 ] && [ "$(wc -l <"$folder/out")" -eq 1 ] || complain "--json: $code"
+for part in '{"text": "Two.", "ids": [587, 13, 611], "finish_reason": "stop", "usage": {"prompt_tokens": ' \
+    '"completion_tokens": 3, "image_tokens": 256}' '"timings": {"load_s": ' '"total_s": '; do
+    grep -qF -- "$part" "$folder/out" || complain "--json lacks $part: $(cat "$folder/out")"
+done
+run "$omma" run -m demo -i "$picture" -p "$question" --json -n 1
+grep -qF '"finish_reason": "length"' "$folder/out" || complain "length: $(cat "$folder/out")"
+# tiles: 448 x 896 is two and a thumbnail; a bound for all pictures is shared out
+run "$omma" run -m demo -i "$pictures/tall.png" -i "$pictures/tall.png" -p 'Count the shapes.' --json
+grep -qF '"image_tokens": 1536' "$folder/out" || complain "two pictures: $(cat "$folder/out" "$folder/err")"
+run "$omma" run -m demo -i "$pictures/tall.png" -i "$pictures/tall.png" -p 'Count the shapes.' --json --max-tiles-total 3
+grep -qF '"image_tokens": 512' "$folder/out" || complain "--max-tiles-total: $(cat "$folder/out" "$folder/err")"
+run "$omma" run -m demo -i "$pictures/tall.png" -p 'Count the shapes.' --json --max-tiles 1
+grep -qF '"image_tokens": 256' "$folder/out" || complain "--max-tiles: $(cat "$folder/out" "$folder/err")"
+# the system message
+printf 'You see\n' >"$folder/system"
+for system in 'You see' "@$folder/system"; do
+    "$omma" run -m demo -p "$question" --json -n 1 --system "$system" | sed 's/.*"prompt_tokens": \([0-9]*\).*/\1/'
+done >"$folder/counts"
+[ "$(uniq "$folder/counts" | wc -l)" -eq 1 ] || complain "--system @FILE: $(cat "$folder/counts")"
+"$omma" run -m demo -p "$question" --json -n 1 --system '' | grep -qF "\"prompt_tokens\": $(head -n 1 "$folder/counts")," &&
+    complain "--system '' is no other prompt"
+
+# failures
+fails 4 "$folder/none.png" "$omma" run -m demo -i "$folder/none.png" -p x
+fails 5 '' "$omma" run -m demo -p '<image> and <image>' -i "$picture"
+fails 5 '' "$omma" run -m demo -p 'a<|im_end|>' --special reject
+fails 5 '' "$omma" run -m demo -p "$(printf 'a\377')"
+fails 5 '' "$omma" run -m demo -i "$picture" -p "$question" -c 100
+fails 5 "$folder/none: No such file" "$omma" run -m demo -p x --system "@$folder/none"
+fails 3 '' "$omma" run -m "$pictures" -p x
+
+# Conversations: the dialogues that come with the pictures.  The answers of omma are the reference's.
+for name in number shapes tall; do
+    {
+        echo "/image $pictures/$name.png"
+        sed -n 's/.*"question": "\([^"]*\)".*/\1/p' "$pictures/$name.json"
+    } >"$folder/in"
+    sed -n 's/.*"answer": "\([^"]*\)".*/\1/p' "$pictures/$name.json" >"$folder/expected"
+    run "$omma" run -m demo <"$folder/in"
+    [ "$code" -eq 0 ] && [ -s "$folder/expected" ] && cmp -s "$folder/out" "$folder/expected" ||
+        complain "dialogue $name: $code, $(cat "$folder/out" "$folder/err")"
+done
+
+# Commands; what fails is told and the conversation goes on
+cat >"$folder/in" <<END
+/image $folder/none.png
+/image
+/bogus
+$question
+
+/image $picture
+$question
+What do you see in <image>?
+/save $folder/one.json
+/save $folder/one.json
+/reset
+/image $pictures/number.png
+/image $pictures/tall.png
+Count the shapes.
+/save $folder/two.json
+/quit
+$question
+END
+run "$omma" run -m demo <"$folder/in"
+[ "$code" -eq 1 ] && [ "$(wc -l <"$folder/err")" -eq 5 ] && [ "$(wc -l <"$folder/out")" -eq 3 ] ||
+    complain "commands: $code, $(cat "$folder/out" "$folder/err")"
+grep -qF "$folder/one.json: File exists" "$folder/err" || complain "/save overwrites"
+grep -qF '"text": "<image>\nHow many shapes are there?"' "$folder/one.json" || complain "placed later: $(cat "$folder/one.json")"
+grep -qF '"text": "How many shapes are there?"' "$folder/one.json" || complain "first question: $(cat "$folder/one.json")"
+grep -qF 'What do you see' "$folder/one.json" && complain "a failed question was kept"
+grep -qF '"text": "Image-1: <image>\nImage-2: <image>\nCount the shapes."' "$folder/two.json" ||
+    complain "two pictures: $(cat "$folder/two.json")"
+[ "$(grep -c '"role"' "$folder/two.json")" -eq 2 ] || complain "/reset keeps turns: $(cat "$folder/two.json")"
+printf '%s' "$question" >"$folder/in" # no newline at the end
+run "$omma" run -m demo -i "$picture" <"$folder/in"
+[ "$code" -eq 0 ] && [ "$(cat "$folder/out")" = 'Two.' ] || complain "a last line without newline"
+finish

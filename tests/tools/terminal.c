@@ -1,0 +1,312 @@
+/*
+ * omma run with a person at the other end: conversations on a pseudo terminal, Ctrl-C, SIGHUP,
+ * SIGTERM, and a model that is cut short while it answers (faults rows J10 and J15).
+ *
+ * struct process is a running omma whose output is read through one descriptor; expect() waits for
+ * a text in it.  The demo model's answers are those of share/omma/demo/pictures/shapes.json.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pty.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "support/support.h"
+
+enum {
+    PATIENCE_MS = 120000
+}; /* for sanitizers on a loaded machine; a test that passes never waits */
+
+#define QUESTION "How many shapes are there?"
+#define ANSWER   "Two."
+
+struct process {
+    pid_t pid;
+    int descriptor;     /* the terminal's other end, or that of a socket */
+    char output[65536]; /* all that was read, a NUL behind it */
+    size_t n_output;
+    size_t n_matched; /* expect() looks behind */
+};
+
+static char *program(void)
+{
+    const char *folder = getenv("OMMA_TEST_BUILDDIR");
+
+    return omma_test_join(folder != NULL ? folder : ".", "omma");
+}
+
+/* In the child: run omma with the arguments, signals as a shell gives them to a program in front.
+ */
+static void run_program(const char *const *arguments)
+{
+    const char *argv[24] = {"omma"};
+    char *path = program();
+
+    for (size_t i = 0; arguments[i] != NULL && i < 22; i++) {
+        argv[i + 1] = arguments[i];
+    }
+    signal(SIGINT, SIG_DFL);
+    signal(SIGHUP, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
+    setenv("TERM", "vt100", 1);
+    setenv("HOME", "/nonexistent", 1); /* no .editrc */
+    unsetenv("NO_COLOR");
+    execv(path, (char *const *)argv);
+    _exit(127);
+}
+
+/* On a terminal of its own. */
+static void start_on_terminal(struct process *process, const char *const *arguments)
+{
+    *process = (struct process){0};
+    process->pid = forkpty(&process->descriptor, NULL, NULL, NULL);
+    assert_true(process->pid >= 0);
+    if (process->pid == 0) {
+        run_program(arguments);
+    }
+}
+
+/* Standard output and error to us, standard input from /dev/null.  The pipe is small: a long answer
+ * waits in it for us. */
+static void start_on_pipe(struct process *process, const char *const *arguments)
+{
+    int ends[2];
+
+    *process = (struct process){0};
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    fcntl(ends[1], F_SETPIPE_SZ, 4096);
+    process->pid = fork();
+    assert_true(process->pid >= 0);
+    if (process->pid == 0) {
+        dup2(open("/dev/null", O_RDONLY | O_CLOEXEC), STDIN_FILENO);
+        dup2(ends[1], STDOUT_FILENO);
+        dup2(ends[1], STDERR_FILENO);
+        run_program(arguments);
+    }
+    close(ends[1]);
+    process->descriptor = ends[0];
+}
+
+/* Read what there is; false at the end. */
+static bool read_more(struct process *process)
+{
+    struct pollfd waiting = {.fd = process->descriptor, .events = POLLIN};
+    size_t room = sizeof process->output - process->n_output - 1;
+    ssize_t n;
+
+    assert_true(room > 0);
+    if (poll(&waiting, 1, PATIENCE_MS) != 1) {
+        kill(process->pid, SIGKILL);
+        fail_msg("nothing more came after: %s", process->output);
+    }
+    n = read(process->descriptor, process->output + process->n_output, room);
+    if (n <= 0) { /* EIO: the program let go of the terminal */
+        return false;
+    }
+    process->n_output += (size_t)n;
+    process->output[process->n_output] = '\0';
+    return true;
+}
+
+static void expect(struct process *process, const char *text)
+{
+    const char *found;
+
+    while ((found = strstr(process->output + process->n_matched, text)) == NULL) {
+        if (!read_more(process)) {
+            fail_msg("ended without \"%s\": %s", text, process->output);
+        }
+    }
+    process->n_matched = (size_t)(found - process->output) + strlen(text);
+}
+
+static void send(struct process *process, const char *text)
+{
+    assert_int_equal(write(process->descriptor, text, strlen(text)), strlen(text));
+}
+
+/* Read to the end; the exit code, or 1000 + the signal that ended it. */
+static int finish(struct process *process)
+{
+    int status;
+
+    while (read_more(process)) {
+        continue;
+    }
+    close(process->descriptor);
+    assert_int_equal(waitpid(process->pid, &status, 0), process->pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+static char *demo(void)
+{
+    return omma_test_source("share/omma/demo");
+}
+
+static char *picture(void)
+{
+    return omma_test_source("share/omma/demo/pictures/shapes.png");
+}
+
+/* An answer that goes on for thousands of tokens: a penalty below 1 makes the model repeat itself.
+ */
+#define LONG_ANSWER   "--repetition-penalty", "0.01", "-n", "7900", "-t", "1"
+#define LONG_QUESTION "Please describe the image."
+
+/* ---------------------------------------------------------------------------------------------- */
+
+static void test_conversation(void **state)
+{
+    char *model = demo(), *image = picture(), *command = NULL;
+    struct process process;
+
+    (void)state;
+    assert_true(asprintf(&command, "/image %s\r", image) > 0);
+    start_on_terminal(&process, (const char *[]){"run", "-m", model, NULL});
+    expect(&process, "/help tells the commands");
+    expect(&process, "> ");
+    send(&process, command);
+    expect(&process, "448 x 448 pixels, 1 tiles, 256 tokens");
+    expect(&process, "> ");
+    send(&process, QUESTION "\r");
+    expect(&process, "\r\n");
+    expect(&process, ANSWER "\r\n");
+    expect(&process, "3 tokens in");
+    expect(&process, "> ");
+    send(&process, "\033[A\r"); /* cursor up: the last line again */
+    expect(&process, QUESTION);
+    expect(&process, "cached) in");
+    expect(&process, "> ");
+    send(&process, "/help\r");
+    expect(&process, "/save FILE");
+    expect(&process, "> ");
+    send(&process, "/nothing\r");
+    expect(&process, "\033[1;31merror:\033[0m /nothing: no such command");
+    expect(&process, "> ");
+    send(&process, "\004"); /* Ctrl-D */
+    assert_int_equal(finish(&process), 0);
+    free(command);
+    free(image);
+    free(model);
+}
+
+static void test_interrupts_at_the_prompt(void **state)
+{
+    char *model = demo();
+    struct process process;
+
+    (void)state;
+    start_on_terminal(&process, (const char *[]){"run", "-m", model, NULL});
+    expect(&process, "> ");
+    send(&process, "half a question\003"); /* Ctrl-C */
+    expect(&process, "Ctrl-C again ends the program");
+    expect(&process, "> ");
+    send(&process, QUESTION "\r");
+    expect(&process, "tokens in"); /* the line was dropped; the program goes on */
+    expect(&process, "> ");
+    send(&process, "\003");
+    expect(&process, "Ctrl-C again ends the program");
+    expect(&process, "> ");
+    send(&process, "\003");
+    assert_int_equal(finish(&process), 130);
+    free(model);
+}
+
+static void test_interrupt_of_an_answer_in_a_conversation(void **state)
+{
+    char *model = demo();
+    struct process process;
+
+    (void)state;
+    start_on_terminal(&process, (const char *[]){"run", "-m", model, LONG_ANSWER, NULL});
+    expect(&process, "> ");
+    send(&process, LONG_QUESTION "\r");
+    expect(&process, "One");
+    send(&process, "\003");
+    expect(&process, "; cancelled");
+    expect(&process, "> ");
+    send(&process, "\003");
+    assert_int_equal(finish(&process), 130);
+    free(model);
+}
+
+static void check_signal(int number, int code)
+{
+    char *model = demo();
+    struct process process;
+
+    start_on_pipe(&process, (const char *[]){"run", "-m", model, "-v", "-p", LONG_QUESTION,
+                                             LONG_ANSWER, NULL});
+    expect(&process, "One");
+    kill(process.pid, number);
+    assert_int_equal(finish(&process), code);
+    assert_non_null(strstr(process.output, "cancelled"));
+    assert_int_equal(process.output[process.n_output - 1], '\n');
+    free(model);
+}
+
+static void test_signals_end_an_answer(void **state)
+{
+    (void)state;
+    check_signal(SIGINT, 130);
+    check_signal(SIGHUP, 129);
+    check_signal(SIGTERM, 143);
+}
+
+/* At the prompt, where nothing runs. */
+static void test_hangup(void **state)
+{
+    char *model = demo();
+    struct process process;
+
+    (void)state;
+    start_on_terminal(&process, (const char *[]){"run", "-m", model, NULL});
+    expect(&process, "> ");
+    kill(process.pid, SIGHUP);
+    assert_int_equal(finish(&process), 129);
+    start_on_terminal(&process, (const char *[]){"run", "-m", model, NULL});
+    expect(&process, "> ");
+    kill(process.pid, SIGTERM);
+    assert_int_equal(finish(&process), 143);
+    free(model);
+}
+
+/* J10: the pages behind the new end are gone, and the next token needs them. */
+static void test_model_cut_short(void **state)
+{
+    char *model = omma_test_folder(), *from = demo();
+    char *weights = omma_test_join(model, "model.safetensors");
+    struct process process;
+
+    (void)state;
+    omma_test_copy_folder(from, model);
+    start_on_pipe(&process, (const char *[]){"run", "-m", model, "-v", "-p", LONG_QUESTION,
+                                             LONG_ANSWER, NULL});
+    expect(&process, "One");
+    assert_int_equal(truncate(weights, 8192), 0);
+    assert_int_equal(finish(&process), OMMA_STATUS_CHANGED);
+    assert_non_null(strstr(process.output, weights));
+    print_message("%s", process.output + process.n_matched);
+    free(weights);
+    free(from);
+    free(model);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_conversation),
+        cmocka_unit_test(test_interrupts_at_the_prompt),
+        cmocka_unit_test(test_interrupt_of_an_answer_in_a_conversation),
+        cmocka_unit_test(test_signals_end_an_answer),
+        cmocka_unit_test(test_hangup),
+        cmocka_unit_test(test_model_cut_short),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
