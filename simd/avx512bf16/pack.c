@@ -14,7 +14,7 @@
 #define BODY   static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 16")
 
-enum { COLUMNS = OMMA_PANEL_COLUMNS, LANES = 16 };
+enum { COLUMNS = OMMA_PANEL_COLUMNS, LANES = 16, LINE_BYTES = 64 };
 
 /* v[i] lane j <-> v[j] lane i */
 BODY void transpose(__m512i v[LANES])
@@ -136,6 +136,7 @@ BODY void pack_half(const enum kind kind, const bool all, size_t n, size_t k, co
             const char *row = source + (there ? i : 0) * row_bytes + p * element_bytes;
 
             v[i] = load_row(kind, row, there ? first(n_here) : 0);
+            _mm_prefetch(row + LINE_BYTES, _MM_HINT_T0);
         }
         transpose(v);
         if (n_here < step) {
