@@ -1,8 +1,9 @@
 /*
  * bpe.h - byte-pair encoding over the bytes of one piece of text.
  *
- * The rule (Qwen2's, GPT-2's): begin with one symbol a byte; of all adjacent pairs take the one whose
- * merge ranks first and merge its occurrences from left to right; until no adjacent pair has a merge.
+ * The rule (Qwen2's, GPT-2's): begin with one symbol a byte; of all adjacent pairs take the one
+ * whose merge ranks first and merge its occurrences from left to right; until no adjacent pair has
+ * a merge.
  */
 #ifndef OMMA_LANGUAGE_BPE_H
 #define OMMA_LANGUAGE_BPE_H
@@ -29,8 +30,7 @@ void omma_bpe_free(struct omma_bpe *bpe);
 bool omma_bpe_add(struct omma_bpe *bpe, int32_t left, int32_t right, int32_t merged);
 
 /* NULL: the pair has no merge. */
-const struct omma_bpe_merge *omma_bpe_find(const struct omma_bpe *bpe, int32_t left,
-                                           int32_t right);
+const struct omma_bpe_merge *omma_bpe_find(const struct omma_bpe *bpe, int32_t left, int32_t right);
 
 struct omma_bpe_symbol;
 
@@ -40,7 +40,7 @@ struct omma_bpe_scratch {
     uint64_t *heap;                  /* [3 capacity] rank << 32 | index of the left symbol */
     uint32_t *round;                 /* [capacity] left symbols of the pair being merged */
     size_t capacity;
-    size_t n_steps;                  /* merges and moves in the heap so far: the work done */
+    size_t n_steps; /* merges and moves in the heap so far: the work done */
 };
 
 void omma_bpe_scratch_free(struct omma_bpe_scratch *scratch);

@@ -1,6 +1,7 @@
 /*
- * byte_symbols.h - the characters that stand for bytes in the files of a byte-level vocabulary (spec
- * 6.1, step 4): 21..7E, A1..AC, AE..FF for themselves, U+0100 and on for the other 68 in order.
+ * byte_symbols.h - the characters that stand for bytes in the files of a byte-level vocabulary
+ * (spec 6.1, step 4): 21..7E, A1..AC, AE..FF for themselves, U+0100 and on for the other 68 in
+ * order.
  */
 #ifndef OMMA_LANGUAGE_BYTE_SYMBOLS_H
 #define OMMA_LANGUAGE_BYTE_SYMBOLS_H

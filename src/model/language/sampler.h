@@ -16,7 +16,8 @@ void omma_sampler_destroy(struct omma_sampler **sampler);
 
 /* Choose from logits [vocab], which are not changed.  *margin: the chosen logit less the best other
  * one, before any processing.  Greedy takes the lowest id among equals.  A non-finite logit gives
- * OMMA_STATUS_INTERNAL.  The draw depends on the seed and the number of tokens accepted, nothing else. */
+ * OMMA_STATUS_INTERNAL.  The draw depends on the seed and the number of tokens accepted, nothing
+ * else. */
 enum omma_status omma_sampler_choose(struct omma_sampler *sampler, const float *logits, int32_t *id,
                                      float *margin, struct omma_error *error);
 

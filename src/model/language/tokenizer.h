@@ -10,12 +10,12 @@
 
 /* Ids that the template and the engine need, by the names of their added tokens; -1: not there. */
 struct omma_template_ids {
-    int32_t end_of_text;  /* <|endoftext|> */
-    int32_t im_start;     /* <|im_start|> */
-    int32_t im_end;       /* <|im_end|> */
-    int32_t image_start;  /* <img> */
-    int32_t image_end;    /* </img> */
-    int32_t context;      /* <IMG_CONTEXT> */
+    int32_t end_of_text; /* <|endoftext|> */
+    int32_t im_start;    /* <|im_start|> */
+    int32_t im_end;      /* <|im_end|> */
+    int32_t image_start; /* <img> */
+    int32_t image_end;   /* </img> */
+    int32_t context;     /* <IMG_CONTEXT> */
 };
 
 const struct omma_template_ids *omma_tokenizer_template_ids(const struct omma_tokenizer *tokenizer);

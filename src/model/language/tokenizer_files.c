@@ -238,7 +238,7 @@ static enum omma_status compare_added(const struct folder *folder, struct omma_e
     }
     for (size_t i = 0; status == OMMA_OK && i < ours->n_tokens; i++) {
         status = omma_added_tokens_put(&both, folder->fast.path,
-                                       "added_tokens and the files beside it, which have",
+                                       "added_tokens, compared with the files beside it",
                                        ours->tokens[i].name, ours->tokens[i].id, error);
     }
     if (status == OMMA_OK && ours->n_tokens > 0 &&

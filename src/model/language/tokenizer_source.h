@@ -58,8 +58,8 @@ enum omma_status omma_tokenizer_config_check(const char *path, const json_t *con
 enum omma_status omma_chat_template_check(const char *path, const char *text, size_t n_bytes,
                                           struct omma_error *error);
 
-/* tokenizer.json, parsed: refuse every step but Qwen2's, collect the added tokens.  *vocab and *merges
- * are owned by root. */
+/* tokenizer.json, parsed: refuse every step but Qwen2's, collect the added tokens.  *vocab and
+ * *merges are owned by root. */
 enum omma_status omma_tokenizer_json_check(const char *path, const json_t *root, json_t **vocab,
                                            json_t **merges, struct omma_added_tokens *added,
                                            struct omma_error *error);

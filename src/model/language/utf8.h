@@ -13,14 +13,14 @@ enum omma_utf8_kind {
     OMMA_UTF8_BAD,     /* ill-formed */
 };
 
-/* Look at what starts at bytes[0]; n_bytes >= 1.  *length: bytes of the character, of the beginning,
- * or of the maximal ill-formed subpart that one U+FFFD replaces (Unicode 3.9, as Python does).
- * *code (may be NULL): the character, if whole. */
+/* Look at what starts at bytes[0]; n_bytes >= 1.  *length: bytes of the character, of the
+ * beginning, or of the maximal ill-formed subpart that one U+FFFD replaces (Unicode 3.9, as Python
+ * does). *code (may be NULL): the character, if whole. */
 enum omma_utf8_kind omma_utf8_next(const char *bytes, size_t n_bytes, size_t *length,
                                    uint32_t *code);
 
-/* OMMA_STATUS_PROMPT with the offset of the first byte that is at fault; name stands for the text in
- * the message. */
+/* OMMA_STATUS_PROMPT with the offset of the first byte that is at fault; name stands for the text
+ * in the message. */
 enum omma_status omma_utf8_check(const char *name, const char *text, size_t n_bytes,
                                  struct omma_error *error);
 

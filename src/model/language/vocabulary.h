@@ -24,7 +24,7 @@ struct omma_vocabulary {
     struct omma_vocabulary_entry *entries; /* [limit] */
     size_t limit;                          /* ids must be below it */
     size_t n_ids;                          /* largest id + 1 */
-    int32_t *slots;                        /* [n_slots] base tokens hashed by their bytes; -1: empty */
+    int32_t *slots; /* [n_slots] base tokens hashed by their bytes; -1: empty */
     size_t n_slots;
 };
 
@@ -36,7 +36,8 @@ void omma_vocabulary_free(struct omma_vocabulary *vocabulary);
 /* Release what only finding by bytes needs, and room that was not used. */
 void omma_vocabulary_seal(struct omma_vocabulary *vocabulary);
 
-/* Set an id that is below limit and absent, or, for an added token, a base token of the same bytes. */
+/* Set an id that is below limit and absent, or, for an added token, a base token of the same bytes.
+ */
 enum omma_status omma_vocabulary_set(struct omma_vocabulary *vocabulary, int32_t id,
                                      enum omma_token_kind kind, const char *bytes, size_t n_bytes,
                                      struct omma_error *error);

@@ -3,7 +3,6 @@
  * its occurrences from left to right; and the work that a long piece takes.
  */
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,9 +61,11 @@ static void make_merges(struct omma_bpe *bpe, uint64_t *random, size_t n_letters
         size_t left = omma_test_random(random) % n_tokens,
                right = omma_test_random(random) % n_tokens;
         char joined[2 * MAX_TOKEN + 1];
-        bool is_new = strlen(names[left]) + strlen(names[right]) <= MAX_TOKEN;
+        size_t n_left = strlen(names[left]), n_right = strlen(names[right]);
+        bool is_new = n_left + n_right <= MAX_TOKEN;
 
-        snprintf(joined, sizeof joined, "%s%s", names[left], names[right]);
+        memcpy(joined, names[left], n_left);
+        memcpy(joined + n_left, names[right], n_right + 1);
         for (size_t i = 0; i < n_tokens; i++) { /* the same text is the same token: skip it here */
             is_new = is_new && strcmp(names[i], joined) != 0;
         }
