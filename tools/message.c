@@ -32,8 +32,9 @@ static void clear_line(struct messages *messages)
 }
 
 /* One whole line.  kind: "error", "warning" or NULL; color: its SGR parameters. */
-static void write_line(struct messages *messages, const char *kind, const char *color,
-                       const char *format, va_list arguments)
+static void __attribute__((format(printf, 4, 0)))
+write_line(struct messages *messages, const char *kind, const char *color, const char *format,
+           va_list arguments)
 {
     flockfile(stderr);
     clear_line(messages);

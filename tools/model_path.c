@@ -4,12 +4,10 @@
 #include "tools/model_path.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 /* The places searched so far, for the message. */
 struct search {
@@ -17,20 +15,24 @@ struct search {
     char places[2048];
 };
 
-/* Whether the program runs from its build tree: BUILD/omma, or libtool's BUILD/.libs/omma. */
+/* Whether the program runs from its build tree: BUILD/omma, or libtool's BUILD/.libs/omma.
+ * Installed programs must not look into a folder that anyone may make where theirs was once built.
+ */
 static bool is_in_build_tree(void)
 {
-    char path[PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
-    size_t n_build = strlen(OMMA_BUILD_DIR);
+    char *build = realpath(OMMA_BUILD_DIR, NULL);
+    char *program = realpath("/proc/self/exe", NULL);
+    size_t n = build != NULL ? strlen(build) : 0;
+    bool is_inside = false;
 
-    if (n < 0) {
-        return false;
+    if (build != NULL && program != NULL) {
+        *strrchr(program, '/') = '\0';
+        is_inside = strncmp(program, build, n) == 0 &&
+                    (program[n] == '\0' || strcmp(program + n, "/.libs") == 0);
     }
-    path[n] = '\0';
-    *strrchr(path, '/') = '\0';
-    return strncmp(path, OMMA_BUILD_DIR, n_build) == 0 &&
-           (path[n_build] == '\0' || strcmp(path + n_build, "/.libs") == 0);
+    free(program);
+    free(build);
+    return is_inside;
 }
 
 /* Look in the folder of n bytes; *path stays NULL if the model is not there. */
@@ -67,7 +69,12 @@ static enum omma_status look_up(struct search *search, char **path, struct omma_
         folders = folders[n] == ':' ? folders + n + 1 : NULL;
     }
     if (*path == NULL && is_in_build_tree()) {
-        TRY(look_in(search, OMMA_SOURCE_DIR, strlen(OMMA_SOURCE_DIR), path, error));
+        char *source = realpath(OMMA_SOURCE_DIR, NULL);
+        enum omma_status status =
+            source != NULL ? look_in(search, source, strlen(source), path, error) : OMMA_OK;
+
+        free(source);
+        TRY(status);
     }
     if (*path == NULL) {
         TRY(look_in(search, OMMA_DATA_DIR, strlen(OMMA_DATA_DIR), path, error));

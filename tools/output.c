@@ -4,6 +4,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "tools/utf8.h"
 
 enum omma_status output_flush(struct omma_error *error)
 {
@@ -18,5 +21,30 @@ enum omma_status output_flush(struct omma_error *error)
 enum omma_status output_write(const char *bytes, size_t n_bytes, struct omma_error *error)
 {
     fwrite(bytes, 1, n_bytes, stdout);
+    return output_flush(error);
+}
+
+static bool is_control(uint32_t character)
+{
+    return (character < 0x20 && character != '\n' && character != '\t') ||
+           (character >= 0x7F && character <= 0x9F);
+}
+
+enum omma_status output_write_text(const char *text, size_t n_bytes, struct omma_error *error)
+{
+    if (!isatty(STDOUT_FILENO)) {
+        return output_write(text, n_bytes, error);
+    }
+    for (size_t i = 0; i < n_bytes;) {
+        uint32_t character = 0;
+        size_t n = utf8_character(text + i, n_bytes - i, &character);
+
+        if (n == 0 || is_control(character)) {
+            fputs("\xEF\xBF\xBD", stdout);
+        } else {
+            fwrite(text + i, 1, n, stdout);
+        }
+        i += n > 0 ? n : 1;
+    }
     return output_flush(error);
 }

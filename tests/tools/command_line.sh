@@ -55,6 +55,17 @@ OMMA_ISA=sse9 fails 2 "--isa: expected " "$omma" run -m "$demo" -p x
 # names of models
 fails 3 "./nowhere: No such file or directory" "$omma" info ./nowhere
 OMMA_MODEL_PATH=$folder/a:$folder/b fails 3 "found neither here nor in $folder/a, $folder/b, " "$omma" info nowhere
+mkdir -p "$folder/a/demo" "$folder/b" "$folder/here/demo"
+ln -s "$demo" "$folder/b/other"
+OMMA_MODEL_PATH=$folder/a:$folder/b run "$omma" info other
+grep -q "^model  *$folder/b/other$" "$folder/out" || complain "the second folder of OMMA_MODEL_PATH"
+OMMA_MODEL_PATH=$folder/a fails 3 "$folder/a/demo" "$omma" info demo # before the one that is built in
+run "$omma" info demo
+[ "$code" -eq 0 ] || complain "the demo model is not found from the build tree: $(cat "$folder/err")"
+cd "$folder/here" || exit 1
+fails 3 "demo/" "$omma" info demo # an existing path wins
+grep -q "$folder/a" "$folder/err" && complain "an existing path does not win"
+cd / || exit 1
 
 # help
 for command in run info tokenize preprocess compare bench help; do

@@ -74,7 +74,7 @@ static enum omma_status print_new(struct answer *answer, struct omma_error *erro
     end = start + n_bytes;
     start = answer->n_printed > start ? answer->n_printed : start;
     answer->n_printed = end;
-    return output_write(answer->text + start, end - start, error);
+    return output_write_text(answer->text + start, end - start, error);
 }
 
 static void show_progress(const struct omma_event *event, struct messages *messages)
@@ -180,10 +180,12 @@ enum omma_status answer_generate(struct omma_session *session, const struct omma
     return status;
 }
 
+/* The first token comes with the prompt: the steps are one less than the tokens. */
 void answer_note(const struct answer *answer, struct messages *messages)
 {
     const struct omma_usage *usage = &answer->usage;
     const struct omma_timings *timings = &answer->timings;
+    size_t n_steps = usage->completion_tokens > 0 ? usage->completion_tokens - 1 : 0;
     char tiles[64] = "";
 
     if (usage->n_tiles > 0) {
@@ -195,7 +197,7 @@ void answer_note(const struct answer *answer, struct messages *messages)
                  "second); %s",
                  tiles, usage->prompt_tokens, usage->cached_tokens, timings->prefill_s,
                  usage->completion_tokens, timings->decode_s,
-                 timings->decode_s > 0 ? (double)usage->completion_tokens / timings->decode_s : 0,
+                 timings->decode_s > 0 ? (double)n_steps / timings->decode_s : 0,
                  omma_finish_name(answer->finish));
 }
 
