@@ -63,7 +63,7 @@ OMMA_MODEL_PATH=$folder/a fails 3 "$folder/a/demo" "$omma" info demo # before th
 run "$omma" info demo
 [ "$code" -eq 0 ] || complain "the demo model is not found from the build tree: $(cat "$folder/err")"
 cd "$folder/here" || exit 1
-fails 3 "demo/" "$omma" info demo # an existing path wins
+fails 3 "error: demo: expected model.safetensors" "$omma" info demo # an existing path wins
 grep -q "$folder/a" "$folder/err" && complain "an existing path does not win"
 cd / || exit 1
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# output.sh: standard output that cannot be written (faults row G4), signals that are ignored (J15),
+# standard_output.sh: standard output that cannot be written (faults row G4), signals that are ignored (J15),
 # closed descriptors, locales (G5).
 set -u
 . "${OMMA_TEST_SRCDIR:-.}/tests/tools/lib.sh"
