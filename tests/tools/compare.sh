@@ -3,6 +3,8 @@
 # bf16, on every tier that this CPU has; and what it must refuse.
 #
 #   compare.sh [all]    all: every chunk on the scalar tier too, which takes minutes
+#
+# $PRECISIONS narrows f32 and bf16 down to one.
 set -eu
 build=${OMMA_TEST_BUILDDIR:-.} reference=${OMMA_TEST_SHARED:-../shared}/reference
 omma=$build/omma
@@ -32,7 +34,7 @@ for dump in "$reference"/dumps/*.safetensors; do
         chunks="64 256 512"
         [ "$isa" != scalar ] || [ "${1-}" = all ] || chunks=256
         for chunk in $chunks; do
-            for precision in f32 bf16; do
+            for precision in ${PRECISIONS:-f32 bf16}; do
                 compare -m "$reference/${name%-*}" --reference "$dump" --isa "$isa" \
                     --chunk "$chunk" --precision "$precision"
             done
