@@ -22,7 +22,7 @@ struct bench_plan {
     size_t n_prompt_tokens; /* of the prefill, and the depth at which decoding starts */
     size_t n_new_tokens;    /* at least 2: decoding is timed from the first to the last */
     size_t n_repeats;
-    uint64_t seed;          /* of the prompts' ids */
+    uint64_t seed; /* of the prompts' ids */
 };
 
 /* Seconds a prompt, and seconds a decoding step. */

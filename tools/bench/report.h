@@ -7,12 +7,12 @@
 #include "tools/bench/measure.h"
 
 struct bench_result {
-    const char *name;                      /* the model's path, or its shape */
+    const char *name; /* the model's path, or its shape */
     const struct omma_model_info *model;
     const struct omma_engine_info *engine;
     struct bench_plan plan;
     struct omma_limits limits;
-    struct bench_samples start_s;          /* none: a model generated in memory */
+    struct bench_samples start_s; /* none: a model generated in memory */
     struct bench_language language;
     struct bench_samples tile_s;
 };

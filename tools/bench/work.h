@@ -7,15 +7,15 @@
 
 #include "api/omma.h"
 
-/* Multiply-adds of a prompt of n_tokens from an empty cache: all linear layers of the language model,
- * causal attention (each token sees half of them on average), and one row of logits. */
+/* Multiply-adds of a prompt of n_tokens from an empty cache: all linear layers of the language
+ * model, causal attention (each token sees half of them on average), and one row of logits. */
 double bench_prefill_work(const struct omma_model_info *model, size_t n_tokens);
 
 /* Multiply-adds of one tile: patch embedding, encoder, projector. */
 double bench_tile_work(const struct omma_model_info *model);
 
-/* Bytes that one step reads with `depth` tokens in the cache: all weights of the language model, the
- * head included but of the embedding one row only, and the keys and values of those tokens.
+/* Bytes that one step reads with `depth` tokens in the cache: all weights of the language model,
+ * the head included but of the embedding one row only, and the keys and values of those tokens.
  * kv_dtype: "bf16" or "f32". */
 double bench_decode_bytes(const struct omma_model_info *model, double depth, const char *kv_dtype);
 
