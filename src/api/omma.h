@@ -142,7 +142,8 @@ const struct omma_tokenizer *omma_model_tokenizer(const struct omma_model *model
  * return stops. */
 typedef bool (*omma_digest_fn)(void *user, const char *file, uint64_t n_bytes, const char *sha256);
 
-/* Read all files of the model and hash them. */
+/* Read all files of the model and hash them.  OMMA_STATUS_MODEL, with tensor and element, for a weight
+ * that is NaN or infinite. */
 enum omma_status omma_model_verify(const struct omma_model *model, omma_digest_fn each, void *user,
                                    struct omma_error *error);
 

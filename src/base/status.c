@@ -41,6 +41,16 @@ static void mark_cut(char *message, size_t capacity)
     memcpy(message + end, dots, sizeof dots);
 }
 
+/* Names in messages come from files: none may move a terminal's cursor. */
+static void replace_controls(char *message)
+{
+    for (char *at = message; *at != '\0'; at++) {
+        if (((unsigned char)*at < 0x20 && *at != '\n') || *at == 0x7F) {
+            *at = '?';
+        }
+    }
+}
+
 enum omma_status omma_fail(struct omma_error *error, enum omma_status status, const char *format,
                            ...)
 {
@@ -55,6 +65,7 @@ enum omma_status omma_fail(struct omma_error *error, enum omma_status status, co
         if (n >= (int)sizeof error->message) {
             mark_cut(error->message, sizeof error->message);
         }
+        replace_controls(error->message);
     }
     return status;
 }

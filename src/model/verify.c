@@ -30,6 +30,52 @@ static enum omma_status hash_file(const struct omma_checkpoint_file *file, char 
     return status == OMMA_OK ? omma_mapping_check(mapping, error) : status;
 }
 
+/* The bits of a finite value's exponent are not all ones: in a value's upper 16 bits of 32, or in
+ * its 16. */
+static bool read_exponent(const char *dtype, size_t *n_bytes, uint16_t *exponent)
+{
+    static const struct {
+        const char *dtype;
+        size_t n_bytes;
+        uint16_t exponent;
+    } known[] = {{"BF16", 2, 0x7F80}, {"F16", 2, 0x7C00}, {"F32", 4, 0x7F80}};
+
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (strcmp(dtype, known[i].dtype) == 0) {
+            *n_bytes = known[i].n_bytes;
+            *exponent = known[i].exponent;
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum omma_status check_finite(const struct omma_checkpoint_file *file,
+                                     const struct omma_tensor *tensor, struct omma_error *error)
+{
+    const uint8_t *bytes = tensor->data;
+    uint16_t exponent;
+    size_t n_bytes;
+
+    if (!read_exponent(tensor->dtype, &n_bytes, &exponent)) {
+        return OMMA_OK;
+    }
+    for (size_t at = n_bytes - 2; at < tensor->n_bytes; at += n_bytes) {
+        uint16_t upper;
+
+        memcpy(&upper, bytes + at, sizeof upper);
+        if ((upper & exponent) == exponent) {
+            return omma_fail(error, OMMA_STATUS_MODEL,
+                             "%s: %.200s @%zu: expected finite weights, found NaN or infinity at "
+                             "element %zu",
+                             file->mapping.path, tensor->name,
+                             (size_t)(bytes + at - file->mapping.bytes) - (n_bytes - 2),
+                             at / n_bytes);
+        }
+    }
+    return OMMA_OK;
+}
+
 enum omma_status omma_model_verify(const struct omma_model *model, omma_digest_fn each, void *user,
                                    struct omma_error *error)
 {
@@ -40,6 +86,10 @@ enum omma_status omma_model_verify(const struct omma_model *model, omma_digest_f
         char hex[65];
 
         OMMA_TRY(hash_file(file, hex, error));
+        for (size_t k = 0; file->tensors != NULL && k < omma_safetensors_count(file->tensors);
+             k++) {
+            OMMA_TRY(check_finite(file, omma_safetensors_get(file->tensors, k), error));
+        }
         if (!each(user, file->name, file->mapping.n_bytes, hex)) {
             break;
         }

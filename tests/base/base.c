@@ -26,6 +26,15 @@ static void test_message_is_cut_at_a_character(void **state)
     assert_int_equal(omma_fail(NULL, OMMA_STATUS_MODEL, "unseen"), OMMA_STATUS_MODEL);
 }
 
+static void test_message_holds_no_control_characters(void **state)
+{
+    struct omma_error error;
+
+    (void)state;
+    omma_fail(&error, OMMA_STATUS_MODEL, "a\x1B[2Jb\nc\td\x7F\xC3\xA9");
+    assert_string_equal(error.message, "a?[2Jb\nc?d?\xC3\xA9");
+}
+
 static void test_checked_arithmetic(void **state)
 {
     size_t result = 7;
@@ -90,6 +99,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_message_is_cut_at_a_character),
+        cmocka_unit_test(test_message_holds_no_control_characters),
         cmocka_unit_test(test_checked_arithmetic),
         cmocka_unit_test(test_bf16_rounds_to_nearest_even),
         cmocka_unit_test(test_f16_values),

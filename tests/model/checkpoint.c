@@ -306,6 +306,70 @@ static void test_b6_digests_of_all_files(void **state)
     free(dir);
 }
 
+/* Row A15, where omma info --verify asks for it. */
+static void test_a15_weights_that_are_not_finite(void **state)
+{
+    static const struct {
+        const char *dtype;
+        const uint8_t bits[4];
+        size_t n_bytes;
+    } cases[] = {
+        {"BF16", {0x80, 0x7F}, 2},            /* infinity */
+        {"F16", {0x01, 0xFC}, 2},             /* NaN */
+        {"F32", {0x00, 0x00, 0xC0, 0xFF}, 4}, /* NaN */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct omma_test_checkpoint checkpoint;
+        struct digests digests = {0};
+        char *dir = omma_test_folder();
+        struct omma_test_tensor *tensor;
+        struct omma_model *model;
+        struct omma_error error;
+
+        omma_test_checkpoint_init(&checkpoint, OMMA_TEST_300M);
+        tensor = omma_test_checkpoint_find(&checkpoint, "mlp1.1.weight");
+        omma_test_tensor_convert(tensor, cases[i].dtype);
+        memcpy(tensor->data + 7 * cases[i].n_bytes, cases[i].bits, cases[i].n_bytes);
+        omma_test_checkpoint_write(&checkpoint, dir, 1);
+        model = open_model(dir);
+        assert_fails(OMMA_STATUS_MODEL, "mlp1.1.weight @",
+                     omma_model_verify(model, keep_digest, &digests, &error));
+        assert_non_null(strstr(error.message, "NaN or infinity at element 7"));
+        omma_model_close(&model);
+        omma_test_checkpoint_free(&checkpoint);
+        free(dir);
+    }
+}
+
+static size_t count_descriptors(void)
+{
+    size_t n = 0;
+
+    for (int fd = 0; fd < 256; fd++) {
+        n += fcntl(fd, F_GETFD) >= 0;
+    }
+    return n;
+}
+
+/* Rows B7 and J17: nothing stays open, whether it worked or not. */
+static void test_no_descriptor_stays_open(void **state)
+{
+    char *dir = make_folder(3), *path = omma_test_join(dir, "model-00002-of-00003.safetensors");
+    size_t before = count_descriptors();
+    struct omma_model *model = open_model(dir);
+
+    (void)state;
+    assert_int_equal(count_descriptors(), before);
+    omma_model_close(&model);
+    unlink(path);
+    refuse(dir, OMMA_STATUS_MODEL, "No such file", "");
+    assert_int_equal(count_descriptors(), before);
+    free(path);
+    free(dir);
+}
+
 /* ------------------------------------------------------------------------------------------------
  * Limits: each in a child of its own
  * --------------------------------------------------------------------------------------------- */
@@ -598,6 +662,8 @@ int main(void)
         cmocka_unit_test(test_b4_damaged_index),
         cmocka_unit_test(test_b5_total_size_differs),
         cmocka_unit_test(test_b6_digests_of_all_files),
+        cmocka_unit_test(test_a15_weights_that_are_not_finite),
+        cmocka_unit_test(test_no_descriptor_stays_open),
         cmocka_unit_test(test_b7_more_shards_than_descriptors),
         cmocka_unit_test(test_j1_limit_of_descriptors),
         cmocka_unit_test(test_j1_limit_of_address_space),
