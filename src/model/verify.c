@@ -1,7 +1,10 @@
 /*
- * Hashes all files of a model, through the mappings that it computes from: what is hashed is what
- * is used, also where a file of that name was replaced meanwhile.
+ * Hashes all files of a model, through the mappings that it computes from: what is hashed is what is
+ * used, also where a file of that name was replaced meanwhile.  The weights are looked through for
+ * values that are not finite: one of them spoils every answer.
  */
+#include <string.h>
+
 #include "format/sha256.h"
 #include "model/checkpoint.h"
 #include "model/model.h"
@@ -30,8 +33,7 @@ static enum omma_status hash_file(const struct omma_checkpoint_file *file, char 
     return status == OMMA_OK ? omma_mapping_check(mapping, error) : status;
 }
 
-/* The bits of a finite value's exponent are not all ones: in a value's upper 16 bits of 32, or in
- * its 16. */
+/* The exponent's bits in the upper 16 of a value: all ones in what is not finite. */
 static bool read_exponent(const char *dtype, size_t *n_bytes, uint16_t *exponent)
 {
     static const struct {
