@@ -39,8 +39,8 @@ enum omma_status omma_bpe_init(struct omma_bpe *bpe, size_t n_merges, struct omm
 {
     size_t n_bytes;
 
-    *bpe = (struct omma_bpe){.n_slots = 2};
-    while (bpe->n_slots / 2 < n_merges) {
+    *bpe = (struct omma_bpe){.n_slots = 4};
+    while (bpe->n_slots / 3 * 2 < n_merges) {
         bpe->n_slots *= 2;
     }
     if (!omma_checked_multiply(bpe->n_slots, sizeof *bpe->slots, &n_bytes)) {

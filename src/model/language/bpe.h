@@ -19,7 +19,7 @@ struct omma_bpe_merge {
 struct omma_bpe {
     int32_t byte_ids[256];        /* the symbol of each byte */
     struct omma_bpe_merge *slots; /* [n_slots] hashed by (left, right); left -1: empty */
-    size_t n_slots;               /* a power of two, at least twice n_merges */
+    size_t n_slots;               /* a power of two, half as many again as n_merges or more */
     size_t n_merges;
 };
 

@@ -9,51 +9,62 @@
 
 #include "model/language/byte_symbols.h"
 #include "model/language/utf8.h"
+#include "model/language/vocab_file.h"
+
+enum { MAX_TOKEN_BYTES = 4096 }; /* of a token's name in the files; the longest of Qwen2 has 256 */
 
 struct builder {
     const struct omma_tokenizer_form *form;
     struct omma_byte_symbols symbols;
+    char bytes[2 * MAX_TOKEN_BYTES]; /* of a token, or of two that merge */
+    int32_t next_merged;             /* the id after that of the last merge */
 };
 
 /* ----------------------------------------------------------------------------------------------
  * Vocabulary
  * ------------------------------------------------------------------------------------------- */
 
-static enum omma_status add_base(const struct builder *builder, struct omma_vocabulary *vocabulary,
-                                 const char *name, const json_t *value, struct omma_error *error)
-{
-    json_int_t id = json_is_integer(value) ? json_integer_value(value) : -1;
-    size_t n_name = strlen(name), n_bytes;
-    char *bytes;
-    enum omma_status status;
+/* Names are cut to this many bytes in messages. */
+enum { SHOWN_BYTES = 100 };
 
-    if (id < 0 || (uint64_t)id >= vocabulary->limit) {
+static int shown(size_t n_bytes)
+{
+    return n_bytes < SHOWN_BYTES ? (int)n_bytes : SHOWN_BYTES;
+}
+
+static enum omma_status add_base(struct builder *builder, struct omma_vocabulary *vocabulary,
+                                 const struct omma_vocab_pair *pair, struct omma_error *error)
+{
+    const struct omma_tokenizer_form *form = builder->form;
+    size_t n_bytes;
+
+    if (pair->id < 0 || (uint64_t)pair->id >= vocabulary->limit) {
         return omma_fail(error, OMMA_STATUS_MODEL,
-                         "%s: %s\"%.100s\": expected an id below %zu (the number of tokens), found "
-                         "%s%jd",
-                         builder->form->vocab_path, builder->form->vocab_field, name,
-                         vocabulary->limit,
-                         json_is_integer(value) ? "" : "no integer: ", (intmax_t)id);
+                         "%s: %s\"%.*s\": expected an id below %zu (the number of tokens), found "
+                         "%jd",
+                         form->vocab_path, form->vocab_field, shown(pair->n_name), pair->name,
+                         vocabulary->limit, (intmax_t)pair->id);
     }
-    if (vocabulary->entries[id].kind != OMMA_TOKEN_ABSENT) {
+    if (vocabulary->entries[pair->id].kind != OMMA_TOKEN_ABSENT) {
         return omma_fail(error, OMMA_STATUS_MODEL,
-                         "%s: %s\"%.100s\": expected an id of its own, found %jd, which is taken",
-                         builder->form->vocab_path, builder->form->vocab_field, name, (intmax_t)id);
+                         "%s: %s\"%.*s\": expected an id of its own, found %jd, which is taken",
+                         form->vocab_path, form->vocab_field, shown(pair->n_name), pair->name,
+                         (intmax_t)pair->id);
     }
-    bytes = malloc(n_name + 1);
-    if (bytes == NULL) {
-        return omma_fail_memory(error, n_name, "the vocabulary");
+    if (pair->n_name > MAX_TOKEN_BYTES ||
+        !omma_byte_symbols_decode(&builder->symbols, pair->name, pair->n_name, builder->bytes,
+                                  &n_bytes)) {
+        return omma_fail(
+            error, OMMA_STATUS_MODEL,
+            "%s: %s\"%.*s\": expected byte-level symbols only, at most %d bytes of them",
+            form->vocab_path, form->vocab_field, shown(pair->n_name), pair->name, MAX_TOKEN_BYTES);
     }
-    if (!omma_byte_symbols_decode(&builder->symbols, name, n_name, bytes, &n_bytes)) {
-        status = omma_fail(error, OMMA_STATUS_MODEL,
-                           "%s: %s\"%.100s\": expected byte-level symbols only",
-                           builder->form->vocab_path, builder->form->vocab_field, name);
-    } else {
-        status =
-            omma_vocabulary_set(vocabulary, (int32_t)id, OMMA_TOKEN_BASE, bytes, n_bytes, error);
+    if (omma_vocabulary_find(vocabulary, builder->bytes, n_bytes) != -1) {
+        return omma_fail(error, OMMA_STATUS_MODEL, "%s: %s\"%.*s\": duplicate name",
+                         form->vocab_path, form->vocab_field, shown(pair->n_name), pair->name);
     }
-    free(bytes);
-    return status;
+    return omma_vocabulary_set(vocabulary, (int32_t)pair->id, OMMA_TOKEN_BASE, builder->bytes,
+                               n_bytes, error);
 }
 
 static enum omma_status add_added(const struct builder *builder, struct omma_vocabulary *vocabulary,
@@ -100,22 +111,72 @@ static enum omma_status check_gaps(const struct builder *builder,
     return OMMA_OK;
 }
 
-static enum omma_status build_vocabulary(const struct builder *builder,
-                                         struct omma_vocabulary *vocabulary,
-                                         struct omma_error *error)
+/* All pairs of vocab.json: count them if vocabulary is NULL, else add them. */
+static enum omma_status read_pairs(struct builder *builder, struct omma_vocabulary *vocabulary,
+                                   size_t *n_pairs, struct omma_error *error)
 {
+    struct omma_vocab_file reader;
+    struct omma_vocab_pair pair;
+    bool found = true;
+    enum omma_status status;
+
+    *n_pairs = 0;
+    OMMA_TRY_OR(status, done, omma_vocab_file_begin(builder->form->vocab_file, &reader, error));
+    for (;;) {
+        OMMA_TRY_OR(status, done, omma_vocab_file_next(&reader, &pair, &found, error));
+        if (!found) {
+            break;
+        }
+        ++*n_pairs;
+        if (vocabulary != NULL) {
+            OMMA_TRY_OR(status, done, add_base(builder, vocabulary, &pair, error));
+        }
+    }
+done:
+    omma_vocab_file_end(&reader);
+    return status;
+}
+
+/* The same from tokenizer.json's object. */
+static enum omma_status add_members(struct builder *builder, struct omma_vocabulary *vocabulary,
+                                    struct omma_error *error)
+{
+    const struct omma_tokenizer_form *form = builder->form;
     const char *name;
     json_t *value;
 
-    OMMA_TRY(omma_vocabulary_init(
-        vocabulary, json_object_size(builder->form->vocab) + builder->form->added->n_tokens,
-        error));
-    json_object_foreach(builder->form->vocab, name, value)
+    json_object_foreach(form->vocab, name, value)
     {
-        OMMA_TRY(add_base(builder, vocabulary, name, value, error));
+        struct omma_vocab_pair pair = {name, strlen(name), json_integer_value(value)};
+
+        if (!json_is_integer(value)) {
+            return omma_fail(error, OMMA_STATUS_MODEL,
+                             "%s: %s\"%.*s\": expected an integer, found %.100s", form->vocab_path,
+                             form->vocab_field, shown(pair.n_name), name, omma_json_word(value));
+        }
+        OMMA_TRY(add_base(builder, vocabulary, &pair, error));
     }
-    for (size_t i = 0; i < builder->form->added->n_tokens; i++) {
-        OMMA_TRY(add_added(builder, vocabulary, &builder->form->added->tokens[i], error));
+    return OMMA_OK;
+}
+
+static enum omma_status build_vocabulary(struct builder *builder,
+                                         struct omma_vocabulary *vocabulary,
+                                         struct omma_error *error)
+{
+    const struct omma_tokenizer_form *form = builder->form;
+    size_t n_base = json_object_size(form->vocab);
+
+    if (form->vocab_file != NULL) {
+        OMMA_TRY(read_pairs(builder, NULL, &n_base, error));
+    }
+    OMMA_TRY(omma_vocabulary_init(vocabulary, n_base + form->added->n_tokens, error));
+    if (form->vocab_file != NULL) {
+        OMMA_TRY(read_pairs(builder, vocabulary, &n_base, error));
+    } else {
+        OMMA_TRY(add_members(builder, vocabulary, error));
+    }
+    for (size_t i = 0; i < form->added->n_tokens; i++) {
+        OMMA_TRY(add_added(builder, vocabulary, &form->added->tokens[i], error));
     }
     return check_gaps(builder, vocabulary, error);
 }
@@ -148,13 +209,11 @@ struct merge_text {
 };
 
 /* number: of the line or entry, for messages. */
-static enum omma_status add_merge(const struct builder *builder,
-                                  const struct omma_vocabulary *vocabulary, struct omma_bpe *bpe,
-                                  size_t number, const struct merge_text *text,
-                                  struct omma_error *error)
+static enum omma_status add_merge(struct builder *builder, const struct omma_vocabulary *vocabulary,
+                                  struct omma_bpe *bpe, size_t number,
+                                  const struct merge_text *text, struct omma_error *error)
 {
-    enum { MAX_TOKEN_BYTES = 4096 };
-    char bytes[2 * MAX_TOKEN_BYTES];
+    char *bytes = builder->bytes;
     size_t n_left = 0, n_right = 0;
     int32_t left = -1, right = -1, merged = -1;
 
@@ -164,17 +223,19 @@ static enum omma_status add_merge(const struct builder *builder,
                                  &n_right)) {
         left = omma_vocabulary_find(vocabulary, bytes, n_left);
         right = omma_vocabulary_find(vocabulary, bytes + n_left, n_right);
-        merged = omma_vocabulary_find(vocabulary, bytes, n_left + n_right);
+        /* Trained vocabularies number their tokens as they were merged: look there first. */
+        merged = omma_vocabulary_is(vocabulary, builder->next_merged, bytes, n_left + n_right)
+                     ? builder->next_merged
+                     : omma_vocabulary_find(vocabulary, bytes, n_left + n_right);
     }
     if (left == -1 || right == -1 || merged == -1) {
         return omma_fail(error, OMMA_STATUS_MODEL,
                          "%s: %s %zu: expected two tokens of the vocabulary that join to a third, "
                          "found \"%.*s\" (%s) and \"%.*s\" (%s), which join to one that is %s",
                          builder->form->merges_path, builder->form->merges_field, number,
-                         (int)(text->n_left < 100 ? text->n_left : 100), text->left,
-                         left == -1 ? "absent" : "there",
-                         (int)(text->n_right < 100 ? text->n_right : 100), text->right,
-                         right == -1 ? "absent" : "there", merged == -1 ? "absent" : "there");
+                         shown(text->n_left), text->left, left == -1 ? "absent" : "there",
+                         shown(text->n_right), text->right, right == -1 ? "absent" : "there",
+                         merged == -1 ? "absent" : "there");
     }
     if (!omma_bpe_add(bpe, left, right, merged)) {
         return omma_fail(error, OMMA_STATUS_MODEL,
@@ -182,6 +243,7 @@ static enum omma_status add_merge(const struct builder *builder,
                          builder->form->merges_path, builder->form->merges_field, number,
                          (int)text->n_left, text->left, (int)text->n_right, text->right);
     }
+    builder->next_merged = merged + 1;
     return OMMA_OK;
 }
 
@@ -197,7 +259,7 @@ static enum omma_status split_merge(const struct builder *builder, size_t number
         return omma_fail(error, OMMA_STATUS_MODEL,
                          "%s: %s %zu: expected two tokens and one space between, found \"%.*s\"",
                          builder->form->merges_path, builder->form->merges_field, number,
-                         (int)(n_bytes < 100 ? n_bytes : 100), line);
+                         shown(n_bytes), line);
     }
     text->left = line;
     text->n_left = (size_t)(space - line);
@@ -225,7 +287,7 @@ static bool next_line(const struct omma_source_file *file, size_t *at, const cha
     return true;
 }
 
-static enum omma_status add_merge_lines(const struct builder *builder,
+static enum omma_status add_merge_lines(struct builder *builder,
                                         const struct omma_vocabulary *vocabulary,
                                         struct omma_bpe *bpe, struct omma_error *error)
 {
@@ -253,7 +315,7 @@ static enum omma_status add_merge_lines(const struct builder *builder,
     return OMMA_OK;
 }
 
-static enum omma_status add_merge_entries(const struct builder *builder,
+static enum omma_status add_merge_entries(struct builder *builder,
                                           const struct omma_vocabulary *vocabulary,
                                           struct omma_bpe *bpe, struct omma_error *error)
 {

@@ -10,8 +10,9 @@
 
 /* One form, and where its parts come from. */
 struct omma_tokenizer_form {
-    const char *vocab_path, *vocab_field;   /* for messages; field "" or "model.vocab: " */
-    const char *merges_path, *merges_field; /* "line" or "model.merges, entry" */
+    const char *vocab_path, *vocab_field;      /* for messages; field "" or "model.vocab: " */
+    const char *merges_path, *merges_field;    /* "line" or "model.merges, entry" */
+    const struct omma_source_file *vocab_file; /* or NULL and: */
     json_t *vocab;
     const struct omma_source_file *merges_file; /* lines; or NULL and: */
     json_t *merges;                             /* ["a b"] or [["a", "b"]] */

@@ -90,7 +90,7 @@ static void skip_published(struct omma_vocabulary *vocabulary)
 /* Everything that was read. */
 struct folder {
     struct omma_source_file vocab, merges, added, config, map, fast, jinja, sentencepiece;
-    json_t *vocab_root, *config_root, *map_root, *fast_root;
+    json_t *config_root, *map_root, *fast_root;
     struct omma_added_tokens added_tokens, fast_added_tokens;
     struct omma_vocabulary fast_vocabulary; /* of tokenizer.json, to compare */
     struct omma_bpe fast_bpe;
@@ -106,7 +106,6 @@ static void free_folder(struct folder *folder)
     omma_source_file_free(&folder->fast);
     omma_source_file_free(&folder->jinja);
     omma_source_file_free(&folder->sentencepiece);
-    json_decref(folder->vocab_root);
     json_decref(folder->config_root);
     json_decref(folder->map_root);
     json_decref(folder->fast_root);
@@ -214,13 +213,12 @@ static enum omma_status read_slow(struct folder *folder, const struct omma_added
 {
     struct omma_tokenizer_form form = {.vocab_path = folder->vocab.path,
                                        .vocab_field = "",
+                                       .vocab_file = &folder->vocab,
                                        .merges_path = folder->merges.path,
                                        .merges_field = "line",
                                        .merges_file = &folder->merges,
                                        .added = added};
 
-    OMMA_TRY(omma_source_file_parse(&folder->vocab, &folder->vocab_root, error));
-    form.vocab = folder->vocab_root;
     return omma_tokenizer_build(&form, vocabulary, bpe, error);
 }
 

@@ -10,10 +10,10 @@
 enum omma_status omma_vocabulary_init(struct omma_vocabulary *vocabulary, size_t limit,
                                       struct omma_error *error)
 {
-    size_t n_slots = 2;
+    size_t n_slots = 4;
 
     *vocabulary = (struct omma_vocabulary){0};
-    while (n_slots / 2 < limit) {
+    while (n_slots / 3 * 2 < limit) {
         n_slots *= 2;
     }
     vocabulary->entries = calloc(limit + 1, sizeof *vocabulary->entries);
@@ -57,21 +57,28 @@ static bool has_bytes(const struct omma_vocabulary *vocabulary, int32_t id, cons
            (n_bytes == 0 || memcmp(vocabulary->bytes + entry->offset, bytes, n_bytes) == 0);
 }
 
-/* The slot of the base token, or the empty one where it would stand. */
-static size_t find_slot(const struct omma_vocabulary *vocabulary, const char *bytes, size_t n_bytes)
+static uint32_t hash_bytes(const char *bytes, size_t n_bytes)
 {
     uint64_t hash = 0xCBF29CE484222325u; /* FNV-1a */
-    size_t at;
 
     for (size_t i = 0; i < n_bytes; i++) {
         hash = (hash ^ (uint8_t)bytes[i]) * 0x100000001B3u;
     }
-    at = (size_t)(hash ^ hash >> 32) & (vocabulary->n_slots - 1);
-    while (vocabulary->slots[at] != -1 &&
-           !has_bytes(vocabulary, vocabulary->slots[at], bytes, n_bytes)) {
+    return (uint32_t)(hash ^ hash >> 32);
+}
+
+/* The slot of the base token, or the empty one where it would stand. */
+static struct omma_vocabulary_slot *find_slot(const struct omma_vocabulary *vocabulary,
+                                              uint32_t hash, const char *bytes, size_t n_bytes)
+{
+    struct omma_vocabulary_slot *slots = vocabulary->slots;
+    size_t at = hash & (vocabulary->n_slots - 1);
+
+    while (slots[at].id != -1 &&
+           (slots[at].hash != hash || !has_bytes(vocabulary, slots[at].id, bytes, n_bytes))) {
         at = (at + 1) & (vocabulary->n_slots - 1);
     }
-    return at;
+    return &slots[at];
 }
 
 static enum omma_status append_bytes(struct omma_vocabulary *vocabulary, const char *bytes,
@@ -111,7 +118,9 @@ enum omma_status omma_vocabulary_set(struct omma_vocabulary *vocabulary, int32_t
     entry->kind = (uint8_t)kind;
     vocabulary->n_ids = omma_max(vocabulary->n_ids, (size_t)id + 1);
     if (kind == OMMA_TOKEN_BASE) {
-        vocabulary->slots[find_slot(vocabulary, bytes, n_bytes)] = id;
+        uint32_t hash = hash_bytes(bytes, n_bytes);
+
+        *find_slot(vocabulary, hash, bytes, n_bytes) = (struct omma_vocabulary_slot){hash, id};
     }
     return OMMA_OK;
 }
@@ -119,7 +128,15 @@ enum omma_status omma_vocabulary_set(struct omma_vocabulary *vocabulary, int32_t
 int32_t omma_vocabulary_find(const struct omma_vocabulary *vocabulary, const char *bytes,
                              size_t n_bytes)
 {
-    return vocabulary->slots[find_slot(vocabulary, bytes, n_bytes)];
+    return find_slot(vocabulary, hash_bytes(bytes, n_bytes), bytes, n_bytes)->id;
+}
+
+bool omma_vocabulary_is(const struct omma_vocabulary *vocabulary, int32_t id, const char *bytes,
+                        size_t n_bytes)
+{
+    return id >= 0 && (size_t)id < vocabulary->n_ids &&
+           vocabulary->entries[id].kind == OMMA_TOKEN_BASE &&
+           has_bytes(vocabulary, id, bytes, n_bytes);
 }
 
 const struct omma_vocabulary_entry *omma_vocabulary_entry(const struct omma_vocabulary *vocabulary,

@@ -18,14 +18,19 @@ struct omma_vocabulary_entry {
     bool is_skipped;          /* left out when an answer is decoded */
 };
 
+struct omma_vocabulary_slot {
+    uint32_t hash; /* of the token's bytes; most that differ are told by it alone */
+    int32_t id;    /* -1: empty */
+};
+
 struct omma_vocabulary {
     char *bytes;
     size_t n_bytes, capacity;
     struct omma_vocabulary_entry *entries; /* [limit] */
     size_t limit;                          /* ids must be below it */
     size_t n_ids;                          /* largest id + 1 */
-    int32_t *slots; /* [n_slots] base tokens hashed by their bytes; -1: empty */
-    size_t n_slots;
+    struct omma_vocabulary_slot *slots;    /* [n_slots] base tokens by their bytes */
+    size_t n_slots;                        /* a power of two */
 };
 
 /* Room for ids below limit. */
@@ -46,7 +51,11 @@ enum omma_status omma_vocabulary_set(struct omma_vocabulary *vocabulary, int32_t
 int32_t omma_vocabulary_find(const struct omma_vocabulary *vocabulary, const char *bytes,
                              size_t n_bytes);
 
-/* NULL and 0 bytes for an id that is out of range. */
+/* Whether id is a base token with these bytes. */
+bool omma_vocabulary_is(const struct omma_vocabulary *vocabulary, int32_t id, const char *bytes,
+                        size_t n_bytes);
+
+/* NULL for an id that is out of range. */
 const struct omma_vocabulary_entry *omma_vocabulary_entry(const struct omma_vocabulary *vocabulary,
                                                           int32_t id);
 

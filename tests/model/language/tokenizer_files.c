@@ -305,8 +305,9 @@ static void test_bad_json(void **state)
 
     (void)state;
     refuse_change("vocab.json", "{", "{{", "vocab.json @", "expected JSON");
-    refuse_change("vocab.json", "{\"!\": 0", "{\"\\\"\": 0", "vocab.json @", "duplicate");
-    refuse_change("vocab.json", "{\"!\"", "{\"\xFF\"", "vocab.json @", "expected JSON");
+    refuse_change("vocab.json", "{\"!\": 0", "{\"\\\"\": 0", "vocab.json", "duplicate name");
+    refuse_change("vocab.json", "{\"!\"", "{\"\xFF\"", "vocab.json @",
+                  "expected UTF-8, found byte 0xFF");
     refuse_change("tokenizer_config.json", "{", "\xEF\xBB\xBF{", "tokenizer_config.json @",
                   "expected JSON");
     refuse_change("added_tokens.json", "609", "609.0", "added_tokens.json", "expected an id");
@@ -322,7 +323,7 @@ static void test_bad_json(void **state)
                   "tokenizer_config.json", "id 609: expected a name");
     dir = make_folder();
     put(dir, "vocab.json", "[1]");
-    assert_refused(dir, "vocab.json", "expected a JSON object");
+    assert_refused(dir, "vocab.json", "expected JSON: an object, found byte 0x5B");
     put(dir, "vocab.json", "");
     assert_refused(dir, "vocab.json", "expected JSON");
     free(dir);
@@ -357,7 +358,8 @@ static void test_d1_ids(void **state)
                   "\"!\": expected an id below 621 (the number of tokens), found 621");
     refuse_change("vocab.json", "\"!\": 0", "\"!\": -1", "vocab.json", "found -1");
     refuse_change("vocab.json", "\"!\": 0", "\"!\": 4294967296", "vocab.json", "found 4294967296");
-    refuse_change("vocab.json", "\"!\": 0", "\"!\": 0.0", "vocab.json", "no integer");
+    refuse_change("vocab.json", "\"!\": 0", "\"!\": 0.0", "vocab.json @",
+                  "after an integer, found byte 0x2E");
     refuse_change("vocab.json", "\"!\": 0, ", "", "vocab.json", "expected an id below 620");
 
     dir = make_folder(); /* an added token in both files makes room for a gap */
