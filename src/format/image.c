@@ -115,16 +115,19 @@ enum omma_status omma_picture_create(const struct omma_picture_source *source, s
                                      size_t height, struct omma_picture *picture,
                                      struct omma_error *error)
 {
-    size_t n_pixels;
+    size_t max_pixels = OMMA_PICTURE_MAX_PIXELS, n_pixels;
 
+    if (source->max_pixels != 0) {
+        max_pixels = omma_min(max_pixels, source->max_pixels);
+    }
     if (width == 0 || height == 0) {
         return omma_fail(error, OMMA_STATUS_IMAGE, "%s: size: expected at least 1x1, found %zux%zu",
                          source->name, width, height);
     }
-    if (!omma_checked_multiply(width, height, &n_pixels) || n_pixels > OMMA_PICTURE_MAX_PIXELS) {
+    if (!omma_checked_multiply(width, height, &n_pixels) || n_pixels > max_pixels) {
         return omma_fail(error, OMMA_STATUS_IMAGE,
-                         "%s: size: expected at most %u pixels, found %zux%zu", source->name,
-                         OMMA_PICTURE_MAX_PIXELS, width, height);
+                         "%s: size: expected at most %zu pixels, found %zux%zu", source->name,
+                         max_pixels, width, height);
     }
     if (n_pixels > OMMA_PICTURE_MANY_PIXELS) {
         omma_log_warning(&source->log, "%s: a large picture: %zux%zu", source->name, width, height);

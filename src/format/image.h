@@ -28,7 +28,8 @@ struct omma_picture_source {
     const char *name; /* for messages: the path */
     const uint8_t *bytes;
     size_t n_bytes;
-    bool strict; /* damage that Pillow lives with is an error, not a warning */
+    size_t max_pixels; /* 0, and at most: OMMA_PICTURE_MAX_PIXELS */
+    bool strict;       /* damage that Pillow lives with is an error, not a warning */
     struct omma_log log;
 };
 

@@ -30,7 +30,11 @@ failed=0
 for target; do
     seeds= more=
     mkdir -p "corpus/$target"
-    for folder in "$source/tests/fuzz/seeds/$target"; do
+    case $target in
+    image_*) own=$source/tests/data/images ;;
+    *) own= ;;
+    esac
+    for folder in "$source/tests/fuzz/seeds/$target" "$own"; do
         [ ! -d "$folder" ] || seeds="$seeds $folder"
     done
     [ ! -f "$source/tests/fuzz/$target.dict" ] || more="-dict=$source/tests/fuzz/$target.dict"

@@ -30,6 +30,7 @@ BEGIN {
     place["immintrin.h"] = place["x86intrin.h"] = place["arm_neon.h"] = place["cpuid.h"] = "simd"
     place["jpeglib.h"] = "format"
     place["png.h"] = "format tools"
+    place["zlib.h"] = "format"
     place["jansson.h"] = "format model tools"
     place["pcre2.h"] = place["utf8proc.h"] = "model"
     place["histedit.h"] = place["editline/readline.h"] = "tools"
