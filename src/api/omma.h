@@ -152,7 +152,8 @@ enum omma_status omma_model_verify(const struct omma_model *model, omma_digest_f
 enum omma_status omma_model_check(const struct omma_model *model, struct omma_error *error);
 
 /* For a handler of SIGBUS, which a truncated file or a failing disk raises: the file, tensor and byte
- * offset in the file that an address belongs to.  False if it is none of the model's.
+ * offset in the file that an address belongs to; "header" or "content" where no tensor is.  False if
+ * it is none of the model's.
  * Async-signal-safe. */
 bool omma_model_locate(const struct omma_model *model, const void *address, const char **file,
                        const char **tensor, uint64_t *offset);

@@ -275,7 +275,7 @@ size_t omma_json_token_unescape(const struct omma_json_token *token, char *out)
     size_t n = 0;
 
     if (!token->has_escapes) {
-        memcpy(out, token->text, token->n_bytes);
+        memmove(out, token->text, token->n_bytes);
         return token->n_bytes;
     }
     for (size_t at = 0; at < token->n_bytes;) {

@@ -50,6 +50,7 @@ static enum omma_status map(int fd, const char *path, const struct stat *file,
         }
         made.bytes = bytes;
     }
+    made.location = realpath(path, NULL); /* the process may change its folder */
     made.path = strdup(path);
     if (made.path == NULL) {
         omma_mapping_close(&made);
@@ -89,6 +90,7 @@ void omma_mapping_close(struct omma_mapping *mapping)
         munmap((void *)mapping->bytes, mapping->n_bytes);
     }
     free(mapping->path);
+    free(mapping->location);
     *mapping = (struct omma_mapping){0};
 }
 
@@ -97,7 +99,7 @@ enum omma_status omma_mapping_check(const struct omma_mapping *mapping, struct o
     const struct omma_file_identity *was = &mapping->identity;
     struct stat now;
 
-    if (stat(mapping->path, &now) != 0) {
+    if (mapping->location == NULL || stat(mapping->location, &now) != 0) {
         return OMMA_OK; /* removed or renamed: the mapping holds the file */
     }
     if (now.st_dev != was->device || now.st_ino != was->inode) {

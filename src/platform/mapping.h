@@ -25,7 +25,8 @@ struct omma_file_identity {
 struct omma_mapping {
     const uint8_t *bytes;
     size_t n_bytes;
-    char *path;
+    char *path;     /* as it was given, for messages */
+    char *location; /* absolute, for omma_mapping_check(); NULL: no file has that path */
     struct omma_file_identity identity;
 };
 

@@ -129,12 +129,36 @@ static void test_mapping(void **state)
     free(empty);
 }
 
+/* A relative path means the same file after the process moved to another folder. */
+static void test_mapping_of_a_relative_path(void **state)
+{
+    char *dir = omma_test_folder(), *path = omma_test_join(dir, "x");
+    struct omma_mapping mapping;
+    struct omma_error error;
+    int before = open(".", O_RDONLY | O_DIRECTORY);
+
+    (void)state;
+    omma_test_write(path, "content", 7);
+    assert_int_equal(chdir(dir), 0);
+    assert_ok(omma_mapping_open("x", &mapping, &error));
+    assert_int_equal(fchdir(before), 0);
+    close(before);
+    assert_ok(omma_mapping_check(&mapping, &error));
+    assert_int_equal(truncate(path, 3), 0);
+    assert_fails(OMMA_STATUS_CHANGED, "x: changed while in use",
+                 omma_mapping_check(&mapping, &error));
+    omma_mapping_close(&mapping);
+    free(path);
+    free(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_j14_interrupted_and_short_reads),
         cmocka_unit_test(test_failures),
         cmocka_unit_test(test_mapping),
+        cmocka_unit_test(test_mapping_of_a_relative_path),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
