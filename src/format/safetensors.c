@@ -121,7 +121,7 @@ static const char *other_format(const struct omma_mapping *mapping)
 {
     static const struct {
         const char *magic;
-        size_t n_bytes;
+        size_t n_bytes = 0;
         const char *name;
     } formats[] = {
         {"version https://git-lfs", 23, "a git-LFS pointer: the file itself was not downloaded"},
@@ -215,7 +215,7 @@ static bool is_sorted(const struct omma_safetensors *file)
 
 static enum omma_status fill(struct omma_safetensors *file, struct omma_error *error)
 {
-    size_t n_bytes;
+    size_t n_bytes = 0;
 
     OMMA_TRY(read_length(file->mapping, &n_bytes, error));
     file->header_bytes = OMMA_SAFETENSORS_LENGTH_BYTES + n_bytes;
