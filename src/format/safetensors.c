@@ -121,7 +121,7 @@ static const char *other_format(const struct omma_mapping *mapping)
 {
     static const struct {
         const char *magic;
-        size_t n_bytes = 0;
+        size_t n_bytes;
         const char *name;
     } formats[] = {
         {"version https://git-lfs", 23, "a git-LFS pointer: the file itself was not downloaded"},
