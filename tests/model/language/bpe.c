@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "model/language/bpe.h"
+#include "model/language/tokenizer_files.h"
 #include "support/support.h"
 
 enum { MAX_PIECE = 64, MAX_TOKEN = 8 };
@@ -149,34 +150,60 @@ static void test_a_round_is_finished(void **state)
     omma_bpe_free(&bpe);
 }
 
-/* Faults row F4: a piece of n bytes takes at most 8 n log2 n steps, whatever it holds. */
-static void test_work_on_a_long_piece(void **state)
+/* Encode a megabyte as one piece, made of `n_letters` letters from 'a' on; the steps that takes
+ * must be at most 8 n log2 n. */
+static void assert_bounded(const struct omma_bpe *bpe, size_t n_letters, bool is_random)
 {
     enum { N = 1 << 20 };
     static char piece[N];
     uint64_t random = 2;
+    struct omma_bpe_scratch scratch = {0};
+    struct omma_token_list list = {0};
+    struct omma_error error;
+
+    for (size_t i = 0; i < N; i++) {
+        piece[i] = (char)('a' + (is_random ? omma_test_random(&random) : i) % n_letters);
+    }
+    assert_ok(omma_bpe_encode(bpe, &scratch, piece, N, &list, &error));
+    assert_true(list.n_tokens > 0 && list.n_tokens <= N);
+    assert_true(scratch.n_steps >= N - list.n_tokens); /* a merge a token less, at least */
+    assert_true((double)scratch.n_steps <= 8.0 * N * log2(N));
+    omma_token_list_free(&list);
+    omma_bpe_scratch_free(&scratch);
+}
+
+/* Faults row F4. */
+static void test_work_on_a_long_piece(void **state)
+{
+    uint64_t random = 2;
 
     (void)state;
     for (int kind = 0; kind < 3; kind++) {
+        size_t n_letters = kind == 0 ? 1 : 4;
         struct omma_bpe bpe;
-        struct omma_bpe_scratch scratch = {0};
-        struct omma_token_list list = {0};
-        struct omma_error error;
 
-        make_merges(&bpe, &random, kind == 0 ? 1 : 4, kind == 0 ? 7 : 40);
-        for (size_t i = 0; i < N; i++) {
-            piece[i] = (char)('a' + (kind == 0   ? 0
-                                     : kind == 1 ? i % 4
-                                                 : omma_test_random(&random) % 4));
-        }
-        assert_ok(omma_bpe_encode(&bpe, &scratch, piece, N, &list, &error));
-        assert_true(list.n_tokens > 0 && list.n_tokens <= N);
-        assert_true(scratch.n_steps >= N - list.n_tokens); /* a merge a token less, at least */
-        assert_true((double)scratch.n_steps <= 8.0 * N * log2(N));
-        omma_token_list_free(&list);
-        omma_bpe_scratch_free(&scratch);
+        make_merges(&bpe, &random, n_letters, kind == 0 ? 7 : 40);
+        assert_bounded(&bpe, n_letters, kind == 2);
         omma_bpe_free(&bpe);
     }
+}
+
+static void test_work_with_the_full_vocabulary(void **state)
+{
+    struct omma_vocabulary vocabulary = {0};
+    struct omma_bpe bpe = {0};
+    struct omma_error error;
+
+    (void)state;
+    OMMA_TEST_NEED_SHARED(dir, "tokenizer");
+    assert_ok(omma_tokenizer_files_read(dir, &vocabulary, &bpe, &error));
+    assert_int_equal(bpe.n_merges, 151387);
+    assert_bounded(&bpe, 1, false);
+    assert_bounded(&bpe, 26, false);
+    assert_bounded(&bpe, 26, true);
+    omma_vocabulary_free(&vocabulary);
+    omma_bpe_free(&bpe);
+    free(dir);
 }
 
 int main(void)
@@ -185,6 +212,7 @@ int main(void)
         cmocka_unit_test(test_against_the_rule_itself),
         cmocka_unit_test(test_a_round_is_finished),
         cmocka_unit_test(test_work_on_a_long_piece),
+        cmocka_unit_test(test_work_with_the_full_vocabulary),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

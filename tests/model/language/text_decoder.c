@@ -217,7 +217,8 @@ static void test_markup_survives(void **state)
 
 static void test_stop_texts(void **state)
 {
-    static const struct omma_stop stops[] = {{"END", 3}, {"\n\n", 2}, {"abcd", 4}, {"c", 1}};
+    static const struct omma_stop stops[] = {{"END", 3}, {"\n\n", 2}, {"abcd", 4},
+                                             {"c", 1},   {"xcd", 3},  {"cd", 2}};
     static const struct {
         size_t first, n_stops;
         const char *bytes, *seen, *text; /* seen: given out before the end */
@@ -232,6 +233,7 @@ static void test_stop_texts(void **state)
         {0, 2, "\xE2\x82", "", "\xEF\xBF\xBD", false},
         {2, 2, "xabcd", "xab", "xab", true},
         {0, 0, "END", "END", "END", false},
+        {4, 2, "axcd", "a", "a", true}, /* both end here: the longer one */
     };
     const struct fixture *fixture = *state;
 

@@ -422,6 +422,29 @@ static void test_d3_added_tokens(void **state)
     free(dir);
 }
 
+/* Where one name begins another, the longer one counts. */
+static void test_longest_name(void **state)
+{
+    static const char text[] = "<img>x<img>";
+    struct omma_error error;
+    struct omma_tokenizer *tokenizer = NULL;
+    struct omma_tokens tokens;
+    char *dir = make_folder();
+
+    (void)state;
+    take_away(dir, "tokenizer_config.json");
+    replace(dir, "added_tokens.json", "<ref>", "<img>x");
+    assert_ok(omma_tokenizer_open(dir, &tokenizer, &error));
+    assert_ok(
+        omma_tokenize(tokenizer, text, strlen(text), OMMA_SPECIAL_REFERENCE, &tokens, &error));
+    assert_int_equal(tokens.n_tokens, 2);
+    assert_int_equal(tokens.ids[0], 617);
+    assert_int_equal(tokens.ids[1], 612);
+    omma_tokens_free(&tokens);
+    omma_tokenizer_close(&tokenizer);
+    free(dir);
+}
+
 /* Set a value of tokenizer.json; NULL takes it out.  Takes over value. */
 static void refuse_fast(const char *parent, const char *key, json_t *value, const char *text)
 {
@@ -582,6 +605,7 @@ int main(void)
         cmocka_unit_test(test_d1_ids),
         cmocka_unit_test(test_d2_merges),
         cmocka_unit_test(test_d3_added_tokens),
+        cmocka_unit_test(test_longest_name),
         cmocka_unit_test(test_d4_steps),
         cmocka_unit_test(test_d5_chat_templates),
         cmocka_unit_test(test_d6_forms_disagree),
