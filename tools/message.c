@@ -13,8 +13,9 @@ void messages_init(struct messages *messages)
     const char *terminal = getenv("TERM");
 
     *messages = (struct messages){.name = "omma", .is_terminal = isatty(STDERR_FILENO) == 1};
-    messages->has_color = messages->is_terminal && (no_color == NULL || *no_color == '\0') &&
-                          terminal != NULL && strcmp(terminal, "dumb") != 0;
+    messages->can_rewrite =
+        messages->is_terminal && terminal != NULL && strcmp(terminal, "dumb") != 0;
+    messages->has_color = messages->can_rewrite && (no_color == NULL || *no_color == '\0');
 }
 
 void messages_set_name(struct messages *messages, const char *command)
@@ -89,18 +90,15 @@ void message_progress(struct messages *messages, const char *format, ...)
 {
     va_list arguments;
 
-    if (!messages_are_shown(messages)) {
-        return;
-    }
     va_start(arguments, format);
-    if (messages->is_terminal) {
+    if (messages->can_rewrite) {
         flockfile(stderr);
         clear_line(messages);
         vfprintf(stderr, format, arguments);
         fflush(stderr);
         messages->is_line_open = true;
         funlockfile(stderr);
-    } else {
+    } else if (messages->verbose) {
         write_line(messages, NULL, NULL, format, arguments);
     }
     va_end(arguments);

@@ -13,6 +13,7 @@
 struct messages {
     char name[64];    /* what lines begin with: "omma run" */
     bool is_terminal; /* standard error is one */
+    bool can_rewrite; /* and can take a line back */
     bool has_color;
     bool verbose;      /* -v */
     bool is_line_open; /* a progress line stands on the terminal */

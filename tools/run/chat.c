@@ -246,10 +246,11 @@ static int loop(struct chat *chat, struct line_input *input, struct omma_error *
                 error->message[0] = '\0';
                 has_failed = true;
             }
-        } else if (event == LINE_END) {
-            break;
         } else if (line_input_is_terminal(input)) {
-            fputc('\n', stderr);
+            fputc('\n', stderr); /* what comes next begins a line */
+        }
+        if (event == LINE_END) {
+            break;
         }
         int code = take_signal(chat);
         if (code >= 0) {
