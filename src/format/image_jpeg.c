@@ -247,6 +247,7 @@ struct jpeg_reader {
     struct omma_picture *picture;
     uint8_t *cmyk; /* [width][4] */
     bool is_truncated;
+    bool lacks_memory;
     char warning[JMSG_LENGTH_MAX]; /* the first one; empty: none */
     char failure[JMSG_LENGTH_MAX];
 };
@@ -256,6 +257,7 @@ static void on_error(j_common_ptr cinfo)
     struct jpeg_reader *reader = cinfo->client_data;
 
     cinfo->err->format_message(cinfo, reader->failure);
+    reader->lacks_memory = cinfo->err->msg_code == JERR_OUT_OF_MEMORY;
     longjmp(reader->escape, 1);
 }
 
@@ -425,24 +427,45 @@ static bool run_reader(struct jpeg_reader *reader, const struct jpeg_header *hea
     return true;
 }
 
-static enum omma_status decode(struct jpeg_reader *reader, const struct jpeg_header *header,
-                               struct omma_error *error)
+/* Why the picture is not whole. */
+static enum omma_status fail_reader(const struct jpeg_reader *reader,
+                                    const struct jpeg_header *header, struct omma_error *error)
 {
     const struct omma_picture_source *source = reader->source;
 
-    if (!run_reader(reader, header)) {
-        if (reader->is_truncated) {
-            return omma_fail(error, OMMA_STATUS_IMAGE,
-                             "%s: JPEG data @%zu: the file is truncated: row %u of %zu is not "
-                             "complete",
-                             source->name, source->n_bytes, reader->cinfo.output_scanline,
-                             header->height);
-        }
-        return omma_fail(error, OMMA_STATUS_IMAGE, "%s: JPEG data @%zu: %s", source->name,
-                         reader->n_fed - reader->input.bytes_in_buffer, reader->failure);
+    if (reader->lacks_memory) {
+        return omma_fail(error, OMMA_STATUS_RESOURCES, "%s: out of memory decoding %zux%zu pixels",
+                         source->name, header->width, header->height);
     }
-    return reader->warning[0] != '\0' ? omma_picture_damaged(source, reader->warning, error)
-                                      : OMMA_OK;
+    if (reader->is_truncated) {
+        return omma_fail(error, OMMA_STATUS_IMAGE,
+                         "%s: JPEG data @%zu: the file is truncated: row %u of %zu is not complete",
+                         source->name, source->n_bytes, reader->cinfo.output_scanline,
+                         header->height);
+    }
+    return omma_fail(error, OMMA_STATUS_IMAGE, "%s: JPEG data @%zu: %s", source->name,
+                     reader->n_fed - reader->input.bytes_in_buffer, reader->failure);
+}
+
+static enum omma_status decode(struct jpeg_reader *reader, const struct jpeg_header *header,
+                               struct omma_error *error)
+{
+    char damage[JMSG_LENGTH_MAX + 48];
+    long n_warnings;
+
+    if (!run_reader(reader, header)) {
+        return fail_reader(reader, header, error);
+    }
+    if (reader->warning[0] == '\0') {
+        return OMMA_OK;
+    }
+    n_warnings = reader->errors.num_warnings;
+    if (n_warnings > 1) {
+        snprintf(damage, sizeof damage, "%s, and %ld more faults", reader->warning, n_warnings - 1);
+    } else {
+        snprintf(damage, sizeof damage, "%s", reader->warning);
+    }
+    return omma_picture_damaged(reader->source, damage, error);
 }
 
 enum omma_status omma_picture_decode_jpeg(const struct omma_picture_source *source,

@@ -46,6 +46,7 @@ struct png_reader {
     size_t n_part;
     uint8_t head[33]; /* signature and header, later lengths and names of chunks */
 
+    bool lacks_memory;
     char warning[128]; /* the first one; empty: none */
     char failure[128];
 };
@@ -143,6 +144,21 @@ static void on_warning(png_structp png, png_const_charp message)
     if (reader->warning[0] == '\0') {
         snprintf(reader->warning, sizeof reader->warning, "%s", message);
     }
+}
+
+static png_voidp on_malloc(png_structp png, png_alloc_size_t n_bytes)
+{
+    struct png_reader *reader = png_get_mem_ptr(png);
+    void *memory = malloc(n_bytes);
+
+    reader->lacks_memory |= memory == NULL;
+    return memory;
+}
+
+static void on_free(png_structp png, png_voidp memory)
+{
+    (void)png;
+    free(memory);
 }
 
 /* A "transformation" that changes nothing: called for every row that has been read. */
@@ -405,14 +421,17 @@ static enum omma_status decode(struct png_reader *reader, const struct omma_png_
                                struct omma_error *error)
 {
     enum omma_status status;
+    bool is_content;
 
-    reader->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, reader, on_error, on_warning);
+    reader->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, reader, on_error, on_warning,
+                                           reader, on_malloc, on_free);
     reader->info = reader->png != NULL ? png_create_info_struct(reader->png) : NULL;
-    if (reader->info == NULL) {
-        status = omma_fail_memory(error, sizeof *reader, chunks->source->name);
+    is_content = reader->info != NULL && run_reader(reader);
+    if (reader->info == NULL || reader->lacks_memory) {
+        status =
+            omma_fail(error, OMMA_STATUS_RESOURCES, "%s: out of memory decoding %zux%zu pixels",
+                      chunks->source->name, chunks->width, chunks->height);
     } else {
-        bool is_content = run_reader(reader);
-
         status = judge(reader, is_content, chunks, error);
     }
     png_destroy_read_struct(&reader->png, &reader->info, NULL);

@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <jpeglib.h>
 
@@ -13,6 +16,15 @@
 #include "format/image.h"
 #include "support/pictures.h"
 #include "support/support.h"
+
+#ifndef __has_feature
+#define __has_feature(name) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+enum { TEST_HAS_SANITIZER = 1 };
+#else
+enum { TEST_HAS_SANITIZER = 0 };
+#endif
 
 enum { SIDE = 24 };
 
@@ -300,6 +312,45 @@ static void test_damage(void **state)
     free(jpeg.bytes);
 }
 
+/* Memory that libjpeg cannot have is not the picture's fault: a child with little address space
+ * decodes a progressive picture, for which libjpeg holds all coefficients. */
+static void test_short_memory(void **state)
+{
+    jpeg_scan_info scans[] = {{1, {0}, 0, 0, 0, 0}, {1, {0}, 1, 63, 0, 0}};
+    struct settings settings = gray;
+    struct test_bytes jpeg;
+    int status;
+
+    (void)state;
+    if (TEST_HAS_SANITIZER) {
+        print_message("address space cannot be limited under a sanitizer\n");
+        skip();
+    }
+    settings.scans = scans;
+    settings.n_scans = 2;
+    jpeg = make_jpeg(&settings);
+    memcpy(find_marker(&jpeg, 0xC2) + 5, "\x1F\x40\x1F\x40", 4); /* 8000 x 8000 */
+    fflush(NULL);
+    if (fork() == 0) {
+        struct rlimit limit = {500u << 20, 500u << 20}; /* pixels 192 MB, coefficients 128 MB */
+        struct omma_picture picture = {0};
+        struct omma_error error = {0};
+        enum omma_status got = OMMA_OK;
+
+        for (; got != OMMA_STATUS_RESOURCES && limit.rlim_cur > 0; limit.rlim_cur -= 10 << 20) {
+            if (setrlimit(RLIMIT_AS, &limit) != 0) {
+                _exit(1);
+            }
+            got = test_picture_decode(&jpeg, false, &picture, &error);
+        }
+        _exit(strstr(error.message, "out of memory decoding 8000x8000") != NULL ? 0 : 2);
+    }
+    wait(&status);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    free(jpeg.bytes);
+}
+
 /* Any one byte changed: taken or refused with a message, and the picture is then left alone. */
 static void test_changed_bytes(void **state)
 {
@@ -335,6 +386,7 @@ int main(void)
         cmocka_unit_test(test_size_is_checked_first),
         cmocka_unit_test(test_every_end),
         cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_short_memory),
         cmocka_unit_test(test_changed_bytes),
     };
 
