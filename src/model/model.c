@@ -19,18 +19,34 @@
  * Ids
  * --------------------------------------------------------------------------------------------- */
 
-/* The template's tokens must have rows in the embedding, and the one that pictures take must exist.
- */
-static enum omma_status check_ids(const struct omma_model *model, struct omma_error *error)
+/* Base tokens and those of the template must have rows in the embedding.  Published -hf folders
+ * carry an added token more, <video>, which has none (internvl_custom2hf.py adds it to the
+ * tokenizer alone): such a one is worth a warning here, and refused where a prompt holds it. */
+static enum omma_status check_ids(const struct omma_model *model, const struct omma_log *log,
+                                  struct omma_error *error)
 {
+    const struct omma_template_ids *ids = omma_tokenizer_template_ids(model->tokenizer);
+    const int32_t needed[] = {ids->im_start, ids->im_end, ids->image_start, ids->image_end,
+                              ids->context};
     size_t n_ids = omma_tokenizer_n_ids(model->tokenizer);
     size_t n_rows = model->config.language.vocab;
 
-    if (n_ids > n_rows) {
-        return omma_fail(error, OMMA_STATUS_MODEL,
-                         "%s: expected a row of the embedding for each of the tokenizer's %zu ids, "
-                         "found %zu rows",
-                         model->checkpoint->path, n_ids, n_rows);
+    for (size_t id = n_rows; id < n_ids; id++) {
+        bool is_needed = false, is_added;
+        size_t n_bytes;
+        const char *name = omma_token_bytes(model->tokenizer, (int32_t)id, &n_bytes, &is_added);
+
+        for (size_t i = 0; i < sizeof needed / sizeof *needed; i++) {
+            is_needed = is_needed || (size_t)needed[i] == id;
+        }
+        if (is_needed || !is_added) {
+            return omma_fail(error, OMMA_STATUS_MODEL,
+                             "%s: expected a row of the embedding for each of the tokenizer's %zu "
+                             "ids, found %zu rows",
+                             model->checkpoint->path, n_ids, n_rows);
+        }
+        omma_log_warning(log, "%s: the added token %.*s, id %zu, has no row in the embedding",
+                         model->checkpoint->path, (int)n_bytes, name, id);
     }
     return OMMA_OK;
 }
@@ -195,7 +211,7 @@ enum omma_status omma_model_open(const char *path, const struct omma_model_optio
                                      &made->checkpoint, error));
     OMMA_TRY_OR(status, fail, omma_config_read(path, &made->arena, &made->config, error));
     OMMA_TRY_OR(status, fail, omma_tokenizer_open(path, &made->tokenizer, error));
-    OMMA_TRY_OR(status, fail, check_ids(made, error));
+    OMMA_TRY_OR(status, fail, check_ids(made, options != NULL ? &options->log : NULL, error));
     OMMA_TRY_OR(status, fail, complete(made, error));
     OMMA_TRY_OR(status, fail, omma_checkpoint_check(made->checkpoint, error));
     *model = made;

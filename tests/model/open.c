@@ -89,12 +89,58 @@ static void test_tiny_6b_in_two_shards(void **state)
     free(path);
 }
 
+static void count_warning(void *user, enum omma_log_level level, const char *message)
+{
+    size_t *n_warnings = user;
+
+    assert_int_equal(level, OMMA_LOG_WARNING);
+    assert_non_null(strstr(message, "the added token <video>, id 621, has no row"));
+    ++*n_warnings;
+}
+
+/* Published -hf folders have <video> in the tokenizer and no row for it. */
+static void test_added_token_without_a_row(void **state)
+{
+    static const char extra[] = "{\"<video>\": 621}";
+    static const char moved[] =
+        "{\"<|endoftext|>\": 609, \"<|im_start|>\": 610, \"<|im_end|>\": 611, "
+        "\"<img>\": 612, \"</img>\": 613, \"<video>\": 614, \"<quad>\": 615, "
+        "\"</quad>\": 616, \"<ref>\": 617, \"</ref>\": 618, \"<box>\": 619, "
+        "\"</box>\": 620, \"<IMG_CONTEXT>\": 621}";
+    char *demo = omma_test_source("share/omma/demo"), *dir = omma_test_folder();
+    char *added = omma_test_join(dir, "added_tokens.json");
+    char *config = omma_test_join(dir, "tokenizer_config.json");
+    size_t n_warnings = 0;
+    struct omma_model_options options = {.log = {count_warning, &n_warnings}};
+    struct omma_model *model = NULL;
+    struct omma_error error;
+
+    (void)state;
+    omma_test_copy_folder(demo, dir);
+    omma_test_write(added, extra, strlen(extra)); /* tokenizer_config.json names the others */
+    assert_ok(omma_model_open(dir, &options, &model, &error));
+    assert_int_equal(n_warnings, 1);
+    assert_int_equal(omma_model_info(model)->n_token_ids, 622);
+    omma_model_close(&model);
+
+    omma_test_write(added, moved, strlen(moved));
+    omma_test_write(config, "{}", 2);
+    assert_fails(OMMA_STATUS_MODEL,
+                 "expected a row of the embedding for each of the tokenizer's 622",
+                 omma_model_open(dir, &options, &model, &error));
+    free(demo);
+    free(dir);
+    free(added);
+    free(config);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_demo_model),
         cmocka_unit_test(test_tiny_300m),
         cmocka_unit_test(test_tiny_6b_in_two_shards),
+        cmocka_unit_test(test_added_token_without_a_row),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,19 +13,28 @@
  * What decoding leaves out
  * ------------------------------------------------------------------------------------------- */
 
-static void skip_name(struct omma_vocabulary *vocabulary, const json_t *value)
+static void skip_name(struct omma_vocabulary *vocabulary, const char *name)
 {
-    const char *name =
-        json_string_value(json_is_object(value) ? json_object_get(value, "content") : value);
-    size_t n_bytes = name != NULL ? strlen(name) : 0;
+    size_t n_bytes = strlen(name);
 
-    for (size_t id = 0; name != NULL && id < vocabulary->n_ids; id++) {
+    for (size_t id = 0; id < vocabulary->n_ids; id++) {
         struct omma_vocabulary_entry *entry = &vocabulary->entries[id];
 
         if (entry->kind == OMMA_TOKEN_ADDED && entry->n_bytes == n_bytes &&
             memcmp(vocabulary->bytes + entry->offset, name, n_bytes) == 0) {
             entry->is_skipped = true;
         }
+    }
+}
+
+/* A name, or {"content": name}; anything else, null above all, names nothing. */
+static void skip_value(struct omma_vocabulary *vocabulary, const json_t *value)
+{
+    const char *name =
+        json_string_value(json_is_object(value) ? json_object_get(value, "content") : value);
+
+    if (name != NULL) {
+        skip_name(vocabulary, name);
     }
 }
 
@@ -42,7 +51,7 @@ static bool skip_named(struct omma_vocabulary *vocabulary, const json_t *source)
         const json_t *value = json_object_get(source, names[i]);
 
         found = found || value != NULL;
-        skip_name(vocabulary, value);
+        skip_value(vocabulary, value);
     }
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
         json_t *list = json_object_get(source, lists[i]), *value;
@@ -53,12 +62,12 @@ static bool skip_named(struct omma_vocabulary *vocabulary, const json_t *source)
         if (json_is_array(list)) {
             json_array_foreach(list, k, value)
             {
-                skip_name(vocabulary, value);
+                skip_value(vocabulary, value);
             }
         } else {
             json_object_foreach(list, key, value)
             {
-                skip_name(vocabulary, value);
+                skip_value(vocabulary, value);
             }
         }
     }
@@ -76,10 +85,7 @@ static void skip_published(struct omma_vocabulary *vocabulary)
         "<|image_pad|>",      "<|video_pad|>"};
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        json_t *name = json_string(names[i]);
-
-        skip_name(vocabulary, name);
-        json_decref(name);
+        skip_name(vocabulary, names[i]);
     }
 }
 
