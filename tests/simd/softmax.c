@@ -1,8 +1,8 @@
 /*
  * softmax.c - maximum of a row; exponentials and their sum, against libm in double precision.
  *
- * exp is held to 2^-23 of the exact value for the argument as f32 gives it (0.84 ulp was seen); where the
- * result is not a normal number it may be 0.
+ * exp is held to 2^-23 of the exact value for the argument as f32 gives it (0.84 ulp was seen);
+ * where the result is not a normal number it may be 0.
  */
 #include "config.h"
 
