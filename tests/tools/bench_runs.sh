@@ -1,5 +1,5 @@
 #!/bin/sh
-# bench.sh: omma bench on the demo model and on a generated one prints what it says; what it must
+# bench_runs.sh: omma bench on the demo model and on a generated one prints what it says; what it must
 # refuse.  No figure is judged.
 set -eu
 . "${OMMA_TEST_SRCDIR:-.}/tests/tools/lib.sh"

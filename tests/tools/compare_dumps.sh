@@ -1,8 +1,8 @@
 #!/bin/sh
-# compare.sh: omma compare on every dump of the reference data, in chunks of several sizes, in f32 and
+# compare_dumps.sh: omma compare on every dump of the reference data, in chunks of several sizes, in f32 and
 # bf16, on every tier that this CPU has; and what it must refuse.
 #
-#   compare.sh [all]    all: every chunk on the scalar tier too, which takes minutes
+#   compare_dumps.sh [all]    all: every chunk on the scalar tier too, which takes minutes
 #
 # $PRECISIONS narrows f32 and bf16 down to one.
 set -eu
