@@ -19,7 +19,7 @@
 #error "gemm.c of the tier avx512bf16 is compiled without its flags"
 #endif
 
-enum { COLUMNS = OMMA_PANEL_COLUMNS, LANES = 16, MR = 12 };
+enum { COLUMNS = OMMA_PANEL_COLUMNS, LANES = 16, MR = 12, LINE = 32 /* bf16 */ };
 
 #define TILE   static inline __attribute__((always_inline)) void
 #define UNROLL _Pragma("GCC unroll 16")
@@ -105,6 +105,13 @@ TILE tile_bf16(const int mr, size_t k, const uint16_t *a, size_t a_stride, const
     for (; p + 2 <= k; p += 2) {
         __m512bh vb_low = (__m512bh)_mm512_load_si512(panel + p * COLUMNS);
         __m512bh vb_high = (__m512bh)_mm512_load_si512(panel + p * COLUMNS + 2 * LANES);
+
+        if (p % LINE == 0) { /* A need not fit in L2: the next tile's lines, each once */
+            UNROLL
+            for (int i = 0; i < mr; i++) {
+                _mm_prefetch((const char *)(a + (size_t)(mr + i) * a_stride + p), _MM_HINT_T1);
+            }
+        }
 
         UNROLL
         for (int i = 0; i < mr; i++) {

@@ -13,7 +13,9 @@
 #define BODY   static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 8")
 
-enum { M = OMMA_GEMV_MAX_M };
+/* GROUP rows of W, blocks of X_BLOCK_BYTES of each row of x: 16 KB of x and 16 KB of sums for m
+ * = 8. */
+enum { M = OMMA_GEMV_MAX_M, GROUP = 8, X_BYTES = 24 << 10, AHEAD_BYTES = 4096 };
 
 enum weight { WEIGHT_F32, WEIGHT_BF16, WEIGHT_F16 };
 
@@ -47,9 +49,23 @@ BODY __m512 load_first_weights(const enum weight type, const char *w, __mmask16 
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
 }
 
-/* One row of W with all rows of x: y[0], y[y_stride], ... */
-BODY void row_f32(const int m, const enum weight type, size_t k, const float *x, size_t x_stride,
-                  const char *w, float *y, size_t y_stride)
+/* Ask for a step's lines. */
+BODY void prefetch(const char *lines, size_t n_bytes)
+{
+    _mm_prefetch(lines, _MM_HINT_T0);
+    if (n_bytes > 64) {
+        _mm_prefetch(lines + 64, _MM_HINT_T0);
+    }
+}
+
+/* The sums of one row of W: the even and the odd ones of each row of x. */
+struct sums {
+    __m512 even[M], odd[M];
+};
+
+/* k elements of a row of W with m rows of x, onto the sums; next is the piece after this one. */
+BODY void piece_f32(const int m, const enum weight type, size_t k, const float *x, size_t x_stride,
+                    const char *w, const char *next, struct sums *sums)
 {
     const size_t bytes = type == WEIGHT_F32 ? 4 : 2;
     __m512 even[M], odd[M];
@@ -57,12 +73,16 @@ BODY void row_f32(const int m, const enum weight type, size_t k, const float *x,
 
     UNROLL
     for (int i = 0; i < m; i++) {
-        even[i] = odd[i] = _mm512_setzero_ps();
+        even[i] = sums->even[i];
+        odd[i] = sums->odd[i];
     }
     for (; p + 32 <= k; p += 32) {
         __m512 vw_even = load_weights(type, w + p * bytes);
         __m512 vw_odd = load_weights(type, w + (p + 16) * bytes);
 
+        if (m > 1) {
+            prefetch(next + p * bytes, 32 * bytes);
+        }
         UNROLL
         for (int i = 0; i < m; i++) {
             const float *vx = x + (size_t)i * x_stride + p;
@@ -87,17 +107,63 @@ BODY void row_f32(const int m, const enum weight type, size_t k, const float *x,
     }
     UNROLL
     for (int i = 0; i < m; i++) {
-        y[(size_t)i * y_stride] = vec_sum(_mm512_add_ps(even[i], odd[i]));
+        sums->even[i] = even[i];
+        sums->odd[i] = odd[i];
     }
+}
+
+BODY void clear(const int m, struct sums *sums)
+{
+    UNROLL
+    for (int i = 0; i < m; i++) {
+        sums->even[i] = sums->odd[i] = _mm512_setzero_ps();
+    }
+}
+
+BODY void finish(const int m, const struct sums *sums, float *y, size_t y_stride)
+{
+    UNROLL
+    for (int i = 0; i < m; i++) {
+        y[(size_t)i * y_stride] = vec_sum(_mm512_add_ps(sums->even[i], sums->odd[i]));
+    }
+}
+
+/* The block of k that keeps m rows of x in L1: whole steps. */
+BODY size_t k_block_of(size_t m, size_t x_element_bytes)
+{
+    return X_BYTES / (m * x_element_bytes) / 64 * 64;
 }
 
 BODY void rows_f32(const int m, const enum weight type, size_t n, size_t k, const float *x,
                    size_t x_stride, const void *w, size_t w_stride, float *y, size_t y_stride)
 {
-    const size_t row_bytes = w_stride * (type == WEIGHT_F32 ? 4 : 2);
+    const size_t bytes = type == WEIGHT_F32 ? 4 : 2;
+    const size_t row_bytes = w_stride * bytes, k_block = k_block_of((size_t)m, sizeof *x);
+    const char *row = w;
+    struct sums sums[GROUP];
 
-    for (size_t j = 0; j < n; j++) {
-        row_f32(m, type, k, x, x_stride, (const char *)w + j * row_bytes, y + j, y_stride);
+    for (size_t j = 0; (m == 1 || k <= k_block) && j < n; j++, row += row_bytes) {
+        clear(m, sums);
+        piece_f32(m, type, k, x, x_stride, row, row + AHEAD_BYTES, sums);
+        finish(m, sums, y + j, y_stride);
+    }
+    for (size_t j = 0; m > 1 && k > k_block && j < n; j += GROUP, row += GROUP * row_bytes) {
+        size_t n_here = n - j < GROUP ? n - j : GROUP;
+
+        for (size_t r = 0; r < n_here; r++) {
+            clear(m, &sums[r]);
+        }
+        for (size_t p = 0; p < k; p += k_block) {
+            const char *piece = row + p * bytes;
+
+            for (size_t r = 0; r < n_here; r++, piece += row_bytes) {
+                piece_f32(m, type, k - p < k_block ? k - p : k_block, x + p, x_stride, piece,
+                          piece + row_bytes, &sums[r]);
+            }
+        }
+        for (size_t r = 0; r < n_here; r++) {
+            finish(m, &sums[r], y + j + r, y_stride);
+        }
     }
 }
 
@@ -168,9 +234,9 @@ enum { LINE_BYTES = 64, LINE_BF16 = LINE_BYTES / 2 };
 
 /* A tensor of a checkpoint begins at any multiple of 8 bytes, and loads that straddle two lines are
  * slow: on Zen 5 a core reads 34 GB/s by them, 40 by whole lines, from which the same vectors are
- * put together. Reads no element behind the row. */
+ * put together. Reads no element behind the piece. */
 BODY size_t straddling_bf16(const int m, size_t k, const uint16_t *x, size_t x_stride,
-                            const uint16_t *w, __m512 *even, __m512 *odd)
+                            const uint16_t *w, const uint16_t *next, __m512 *even, __m512 *odd)
 {
     const size_t n_before = (uintptr_t)w % LINE_BYTES / 2; /* elements of the first line */
     const uint16_t *lines = w - n_before;
@@ -181,11 +247,14 @@ BODY size_t straddling_bf16(const int m, size_t k, const uint16_t *x, size_t x_s
 
     for (; p + 3 * LINE_BF16 <= k; p += 2 * LINE_BF16) {
         __m512i middle = _mm512_load_si512(lines + p + LINE_BF16);
-        __m512i next = _mm512_load_si512(lines + p + 2 * LINE_BF16);
+        __m512i end = _mm512_load_si512(lines + p + 2 * LINE_BF16);
         __m512bh vw_even = (__m512bh)_mm512_permutex2var_epi64(last, index, middle);
-        __m512bh vw_odd = (__m512bh)_mm512_permutex2var_epi64(middle, index, next);
+        __m512bh vw_odd = (__m512bh)_mm512_permutex2var_epi64(middle, index, end);
 
-        last = next;
+        last = end;
+        if (m > 1) {
+            prefetch((const char *)(next + p), 2 * LINE_BYTES);
+        }
         UNROLL
         for (int i = 0; i < m; i++) {
             const uint16_t *vx = x + (size_t)i * x_stride + p;
@@ -197,22 +266,26 @@ BODY size_t straddling_bf16(const int m, size_t k, const uint16_t *x, size_t x_s
     return p;
 }
 
-BODY void row_bf16(const int m, size_t k, const uint16_t *x, size_t x_stride, const uint16_t *w,
-                   float *y, size_t y_stride)
+BODY void piece_bf16(const int m, size_t k, const uint16_t *x, size_t x_stride, const uint16_t *w,
+                     const uint16_t *next, struct sums *sums)
 {
     __m512 even[M], odd[M];
     size_t p = 0;
 
     UNROLL
     for (int i = 0; i < m; i++) {
-        even[i] = odd[i] = _mm512_setzero_ps();
+        even[i] = sums->even[i];
+        odd[i] = sums->odd[i];
     }
     if ((uintptr_t)w % LINE_BYTES != 0 && (uintptr_t)w % 8 == 0) {
-        p = straddling_bf16(m, k, x, x_stride, w, even, odd);
+        p = straddling_bf16(m, k, x, x_stride, w, next, even, odd);
     }
     for (; p + 64 <= k; p += 64) {
         __m512bh vw_even = load_bf16(w + p), vw_odd = load_bf16(w + p + 32);
 
+        if (m > 1) {
+            prefetch((const char *)(next + p), 128);
+        }
         UNROLL
         for (int i = 0; i < m; i++) {
             const uint16_t *vx = x + (size_t)i * x_stride + p;
@@ -237,15 +310,39 @@ BODY void row_bf16(const int m, size_t k, const uint16_t *x, size_t x_stride, co
     }
     UNROLL
     for (int i = 0; i < m; i++) {
-        y[(size_t)i * y_stride] = vec_sum(_mm512_add_ps(even[i], odd[i]));
+        sums->even[i] = even[i];
+        sums->odd[i] = odd[i];
     }
 }
 
 BODY void rows_bf16(const int m, size_t n, size_t k, const uint16_t *x, size_t x_stride,
                     const uint16_t *w, size_t w_stride, float *y, size_t y_stride)
 {
-    for (size_t j = 0; j < n; j++) {
-        row_bf16(m, k, x, x_stride, w + j * w_stride, y + j, y_stride);
+    const size_t k_block = k_block_of((size_t)m, sizeof *x);
+    struct sums sums[GROUP];
+
+    for (size_t j = 0; (m == 1 || k <= k_block) && j < n; j++, w += w_stride) {
+        clear(m, sums);
+        piece_bf16(m, k, x, x_stride, w, w + AHEAD_BYTES / sizeof *w, sums);
+        finish(m, sums, y + j, y_stride);
+    }
+    for (size_t j = 0; m > 1 && k > k_block && j < n; j += GROUP, w += GROUP * w_stride) {
+        size_t n_here = n - j < GROUP ? n - j : GROUP;
+
+        for (size_t r = 0; r < n_here; r++) {
+            clear(m, &sums[r]);
+        }
+        for (size_t p = 0; p < k; p += k_block) {
+            const uint16_t *piece = w + p;
+
+            for (size_t r = 0; r < n_here; r++, piece += w_stride) {
+                piece_bf16(m, k - p < k_block ? k - p : k_block, x + p, x_stride, piece,
+                           piece + w_stride, &sums[r]);
+            }
+        }
+        for (size_t r = 0; r < n_here; r++) {
+            finish(m, &sums[r], y + j + r, y_stride);
+        }
     }
 }
 
