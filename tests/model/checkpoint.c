@@ -16,6 +16,14 @@
 #include "support/checkpoint.h"
 #include "support/support.h"
 
+#if defined(__SANITIZE_ADDRESS__)
+#define UNDER_ASAN
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define UNDER_ASAN
+#endif
+#endif
+
 static const char index_name[] = "model.safetensors.index.json";
 
 /* A folder with a small model in so many shards. */
@@ -426,7 +434,7 @@ static void test_j1_limit_of_descriptors(void **state)
 
 static void test_j1_limit_of_address_space(void **state)
 {
-#ifdef __SANITIZE_ADDRESS__
+#ifdef UNDER_ASAN
     (void)state;
     skip(); /* the sanitizer takes terabytes of address space */
 #else
