@@ -11,6 +11,14 @@ awk 'BEGIN { for (i = 0; i < 40000; i++) print "{\"width\": 640, \"height\": 480
 [ "$(cat "$folder/err")" = "omma preprocess: error: standard output: Broken pipe" ] ||
     complain "EPIPE: $(cat "$folder/err")"
 
+# The same in the middle of an answer, which goes on for thousands of tokens.
+{
+    "$omma" run -m "$demo" -p 'Please describe the image.' --repetition-penalty 0.01 -n 7900 2>"$folder/err"
+    echo $? >"$folder/code"
+} | head -c 1 >"$folder/out"
+[ "$(cat "$folder/code")" -eq 7 ] && [ "$(cat "$folder/err")" = "omma run: error: standard output: Broken pipe" ] ||
+    complain "EPIPE of an answer: $(cat "$folder/code" "$folder/err")"
+
 # A full disk, found when stdio's buffer is written at the end.
 if [ -w /dev/full ]; then
     "$omma" help >/dev/full 2>"$folder/err"

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -55,7 +56,6 @@ static void run_program(const char *const *arguments)
     signal(SIGTERM, SIG_DFL);
     setenv("TERM", "xterm", 1);        /* no padding with NUL bytes, unlike vt100 */
     setenv("HOME", "/nonexistent", 1); /* no .editrc */
-    unsetenv("NO_COLOR");
     execv(path, (char *const *)argv);
     _exit(127);
 }
@@ -268,6 +268,52 @@ static void test_signals_end_an_answer(void **state)
     check_signal(SIGTERM, 143);
 }
 
+/* The first is noted while the program waits for its reader, the second does not wait for it. */
+static void test_second_interrupt_ends_the_program(void **state)
+{
+    char *model = demo();
+    struct process process;
+    int n_waiting = 0, status;
+
+    (void)state;
+    start_on_pipe(&process, (const char *[]){"run", "-m", model, "-v", "-p", LONG_QUESTION,
+                                             LONG_ANSWER, NULL});
+    expect(&process, "One");
+    for (int waited_ms = 0; n_waiting < 4000 && waited_ms < PATIENCE_MS; waited_ms += 10) {
+        usleep(10000);
+        assert_int_equal(ioctl(process.descriptor, FIONREAD, &n_waiting), 0);
+    }
+    assert_true(n_waiting >= 4000); /* the pipe is full */
+    usleep(50000);
+    kill(process.pid, SIGINT);
+    usleep(50000); /* two at the same moment are one */
+    kill(process.pid, SIGINT);
+    assert_int_equal(waitpid(process.pid, &status, 0), process.pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 130);
+    while (read_more(&process)) {
+        continue;
+    }
+    assert_null(strstr(process.output, "cancelled"));
+    close(process.descriptor);
+    free(model);
+}
+
+static void test_no_color(void **state)
+{
+    struct process process;
+
+    (void)state;
+    start_on_terminal(&process, (const char *[]){"bogus", NULL});
+    assert_int_equal(finish(&process), OMMA_STATUS_USAGE);
+    assert_non_null(strstr(process.output, "omma: \033[1;31merror:\033[0m unknown command"));
+    setenv("NO_COLOR", "1", 1);
+    start_on_terminal(&process, (const char *[]){"bogus", NULL});
+    unsetenv("NO_COLOR");
+    assert_int_equal(finish(&process), OMMA_STATUS_USAGE);
+    assert_non_null(strstr(process.output, "omma: error: unknown command"));
+}
+
 /* At the prompt, where nothing runs. */
 static void test_hangup(void **state)
 {
@@ -314,9 +360,12 @@ int main(void)
         cmocka_unit_test(test_interrupts_at_the_prompt),
         cmocka_unit_test(test_interrupt_of_an_answer_in_a_conversation),
         cmocka_unit_test(test_signals_end_an_answer),
+        cmocka_unit_test(test_second_interrupt_ends_the_program),
+        cmocka_unit_test(test_no_color),
         cmocka_unit_test(test_hangup),
         cmocka_unit_test(test_model_cut_short),
     };
 
+    unsetenv("NO_COLOR");
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
