@@ -399,7 +399,7 @@ static enum omma_status walk(struct generator *generator, omma_name_fn each)
 }
 
 enum omma_status omma_generate_weights(const char *config, uint64_t seed, int fd, const char *name,
-                                       uint64_t *n_bytes, struct omma_error *error)
+                                       uint64_t max_bytes, struct omma_error *error)
 {
     struct omma_config parsed;
     struct generator generator = {
@@ -411,9 +411,14 @@ enum omma_status omma_generate_weights(const char *config, uint64_t seed, int fd
         omma_config_parse("config.json", config, strlen(config), &generator.arena, &parsed, error));
     OMMA_TRY_OR(status, out, fill_pool(&generator));
     OMMA_TRY_OR(status, out, walk(&generator, describe_tensor));
+    if (generator.n_data > max_bytes) {
+        status =
+            omma_fail(error, OMMA_STATUS_RESOURCES, "%s: takes %llu bytes, of %llu there are", name,
+                      (unsigned long long)generator.n_data, (unsigned long long)max_bytes);
+        goto out;
+    }
     OMMA_TRY_OR(status, out, write_header(&generator));
-    OMMA_TRY_OR(status, out, walk(&generator, write_tensor));
-    *n_bytes = sizeof(uint64_t) + generator.n_header + generator.n_data;
+    status = walk(&generator, write_tensor);
 out:
     free(generator.header);
     omma_arena_free(&generator.arena);

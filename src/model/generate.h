@@ -12,10 +12,11 @@
 enum omma_status omma_generate_config(const struct omma_model_shape *shape, char **text,
                                       struct omma_error *error);
 
-/* Write the safetensors image of a config to fd, which stands at its beginning; *n_bytes is its
- * size. name stands for fd in messages.  The same bytes for the same config and seed, on any
- * machine. OMMA_STATUS_OUTPUT where writing fails, with n_bytes as far as known. */
+/* Write the safetensors image of a config to fd, which stands at its beginning; name stands for fd
+ * in messages.  The same bytes for the same config and seed, on any machine.  OMMA_STATUS_RESOURCES
+ * before anything is written if it would take more than max_bytes, OMMA_STATUS_OUTPUT where writing
+ * fails. */
 enum omma_status omma_generate_weights(const char *config, uint64_t seed, int fd, const char *name,
-                                       uint64_t *n_bytes, struct omma_error *error);
+                                       uint64_t max_bytes, struct omma_error *error);
 
 #endif

@@ -17,13 +17,20 @@
 #include "model/open.h"
 #include "platform/file.h"
 
+/* A model that the machine cannot hold would bring the out-of-memory killer down on it. */
+static uint64_t machine_memory(void)
+{
+    long n_pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
+
+    return n_pages > 0 && page_bytes > 0 ? (uint64_t)n_pages * (uint64_t)page_bytes : UINT64_MAX;
+}
+
 enum omma_status omma_model_generate(const struct omma_model_shape *shape,
                                      struct omma_model **model, struct omma_error *error)
 {
     struct omma_mapping mapping;
     enum omma_status status;
     char *config = NULL, name[64];
-    uint64_t n_bytes;
     int fd = -1;
 
     OMMA_TRY(omma_generate_config(shape, &config, error));
@@ -33,7 +40,7 @@ enum omma_status omma_model_generate(const struct omma_model_shape *shape,
         status = omma_fail(error, OMMA_STATUS_RESOURCES, "%s: cannot take memory: %m", name);
         goto out;
     }
-    status = omma_generate_weights(config, shape->seed, fd, name, &n_bytes, error);
+    status = omma_generate_weights(config, shape->seed, fd, name, machine_memory(), error);
     if (status == OMMA_STATUS_OUTPUT) { /* no file here: what failed is memory */
         if (error != NULL) {
             error->status = OMMA_STATUS_RESOURCES;
@@ -135,7 +142,6 @@ static enum omma_status write_weights(const char *dir, const char *config, uint6
 {
     char *path = omma_file_join(dir, "model.safetensors");
     enum omma_status status;
-    uint64_t n_bytes;
     int fd;
 
     if (path == NULL) {
@@ -143,7 +149,7 @@ static enum omma_status write_weights(const char *dir, const char *config, uint6
     }
     status = create_file(path, &fd, error);
     if (status == OMMA_OK) {
-        status = omma_generate_weights(config, seed, fd, path, &n_bytes, error);
+        status = omma_generate_weights(config, seed, fd, path, UINT64_MAX, error);
         status = close_file(fd, path, status, error);
     }
     free(path);

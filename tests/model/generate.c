@@ -1,8 +1,12 @@
 /* Generated models: the released shapes, the same bytes for the same seed. */
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/bf16.h"
 #include "model/model.h"
@@ -99,6 +103,54 @@ static void test_folder_equals_memory(void **state)
     free(dir);
 }
 
+/* In a child: a limit on the size of files stands for a disk that is full. */
+static int generate_on_a_full_disk(const char *dir)
+{
+    const struct omma_model_shape shape = {.size = "1B", .n_layers = 1, .n_vision_layers = 1};
+    const struct rlimit limit = {1 << 20, 1 << 20};
+    struct omma_error error;
+
+    signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &limit);
+    if (omma_model_generate_folder(&shape, dir, &error) != OMMA_STATUS_OUTPUT ||
+        strstr(error.message, "model.safetensors: cannot write: File too large") == NULL) {
+        return 1;
+    }
+    return 0;
+}
+
+static void test_nothing_is_left_where_writing_failed(void **state)
+{
+    char *dir = omma_test_folder();
+    pid_t child = fork();
+    int status = 0;
+
+    (void)state;
+    if (child == 0) {
+        _exit(generate_on_a_full_disk(dir));
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    assert_int_equal(rmdir(dir), 0);
+    free(dir);
+}
+
+static void test_more_than_the_machine_has(void **state)
+{
+    const struct omma_model_shape shape = {.size = "78B"};
+    struct omma_model *model = NULL;
+    struct omma_error error;
+
+    (void)state;
+    if (sysconf(_SC_PHYS_PAGES) > (INT64_C(150) << 30) / sysconf(_SC_PAGESIZE)) {
+        skip(); /* here it fits */
+    }
+    assert_fails(OMMA_STATUS_RESOURCES, "generated 78B: takes 156",
+                 omma_model_generate(&shape, &model, &error));
+    assert_null(model);
+}
+
 static void test_bad_shapes(void **state)
 {
     struct omma_model_shape shape = {.size = "9B"};
@@ -121,6 +173,8 @@ int main(void)
         cmocka_unit_test(test_one_layer_of_each_size),
         cmocka_unit_test(test_values_have_their_deviation),
         cmocka_unit_test(test_folder_equals_memory),
+        cmocka_unit_test(test_nothing_is_left_where_writing_failed),
+        cmocka_unit_test(test_more_than_the_machine_has),
         cmocka_unit_test(test_bad_shapes),
     };
 
