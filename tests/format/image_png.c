@@ -177,6 +177,33 @@ static void test_early_end(void **state)
     free(data.bytes);
 }
 
+/* Data that reach back beyond the window that their header names: some encoders wrote such, and
+ * zlib is content if its own window is large enough. */
+static void test_small_window(void **state)
+{
+    enum { WIDTH = 999 };
+    uint8_t rows[2 * (WIDTH + 1)] = {0}, rgb[2 * WIDTH * 3];
+    struct test_bytes data, png;
+    uint64_t seed = 3;
+
+    (void)state;
+    for (size_t i = 0; i < WIDTH; i++) {
+        rows[1 + i] = (uint8_t)omma_test_random(&seed);
+        rows[WIDTH + 2 + i] = rows[1 + i];
+        memset(rgb + 3 * i, rows[1 + i], 3);
+        memset(rgb + 3 * (WIDTH + i), rows[1 + i], 3);
+    }
+    data = test_bytes_deflate(rows, sizeof rows);
+    assert_true(data.n_bytes < 3 * WIDTH / 2);
+    memcpy(data.bytes, "\x08\x1D", 2); /* 256 bytes; 0x081D is a multiple of 31 */
+    test_png_begin(&png, WIDTH, 2, 8, 0, 0);
+    test_png_chunk(&png, "IDAT", data.bytes, data.n_bytes, 0);
+    test_png_chunk(&png, "IEND", NULL, 0, 0);
+    expect_pixels(&png, (const char *)rgb, sizeof rgb, false);
+    free(png.bytes);
+    free(data.bytes);
+}
+
 /* E12 with the same: the data end with the fourth of seven passes. */
 static void test_interlaced_early_end(void **state)
 {
@@ -399,6 +426,7 @@ int main(void)
         cmocka_unit_test(test_palette),
         cmocka_unit_test(test_wrong_checksums),
         cmocka_unit_test(test_early_end),
+        cmocka_unit_test(test_small_window),
         cmocka_unit_test(test_interlaced_early_end),
         cmocka_unit_test(test_text_bombs),
         cmocka_unit_test(test_too_many_texts),

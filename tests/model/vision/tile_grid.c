@@ -19,6 +19,7 @@ static void test_order_is_cpythons(void **state)
         const char *digest;
     } cases[] = {
         {1, 12, 35, "a310e21bfee97910820dd8066a3af8d3d6ea2dfa62ba9f08fa48653375022055"},
+        {1, 16, 50, "b5d2ffae02f60f784c989b6fc40b428ce6e7770b914b73bf1d499f4f5cd1ea7b"},
         {2, 12, 34, "449ddf14368041384cd24147fe093b86ac58f356d45d031d96f33461f68fa118"},
         {7, 40, 144, "6442420625a96150a998f82ec5b1892595ba7a1477a5e266c21484952a39884f"},
         {1, 128, 645, "e74563c9408cc3b1362722b27a383b14e6a4197ca24c2a2c5d5244c96394ba72"},
