@@ -69,16 +69,11 @@ void message_warning(struct messages *messages, const char *format, ...)
     va_end(arguments);
 }
 
-bool messages_are_shown(const struct messages *messages)
-{
-    return messages->is_terminal || messages->verbose;
-}
-
 void message_note(struct messages *messages, const char *format, ...)
 {
     va_list arguments;
 
-    if (!messages_are_shown(messages)) {
+    if (!messages->is_terminal && !messages->verbose) {
         return;
     }
     va_start(arguments, format);

@@ -34,9 +34,6 @@ void message_warning(struct messages *messages, const char *format, ...)
 void message_note(struct messages *messages, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Whether message_note() and message_progress() write anything. */
-bool messages_are_shown(const struct messages *messages);
-
 /* What is being done now: "encoding tile 3 of 13". */
 void message_progress(struct messages *messages, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

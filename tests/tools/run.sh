@@ -97,6 +97,17 @@ grep -qF 'What do you see' "$folder/one.json" && complain "a failed question was
 grep -qF '"text": "Image-1: <image>\nImage-2: <image>\nCount the shapes."' "$folder/two.json" ||
     complain "two pictures: $(cat "$folder/two.json")"
 [ "$(grep -c '"role"' "$folder/two.json")" -eq 2 ] || complain "/reset keeps turns: $(cat "$folder/two.json")"
+# A bound for all pictures holds as more come: the first is cut anew.
+cat >"$folder/in" <<END
+/image $pictures/tall.png
+Count the shapes.
+/image $pictures/tall.png
+Count the shapes.
+END
+run "$omma" run -m demo -v --max-tiles-total 3 <"$folder/in"
+[ "$code" -eq 0 ] && [ "$(sed -n 's/.*pixels, \([0-9]*\) tiles.*/\1/p' "$folder/err" | tr '\n' ' ')" = '3 1 ' ] &&
+    [ "$(sed -n 's/^omma run: \([0-9]*\) tiles* in .*/\1/p' "$folder/err" | tr '\n' ' ')" = '3 2 ' ] ||
+    complain "--max-tiles-total in a conversation: $(cat "$folder/err")"
 printf '%s' "$question" >"$folder/in" # no newline at the end
 run "$omma" run -m demo -i "$picture" <"$folder/in"
 [ "$code" -eq 0 ] && [ "$(cat "$folder/out")" = 'Two.' ] || complain "a last line without newline"

@@ -236,7 +236,7 @@ static void test_interrupt_of_an_answer_in_a_conversation(void **state)
     start_on_terminal(&process, (const char *[]){"run", "-m", model, LONG_ANSWER, NULL});
     expect(&process, "> ");
     send(&process, LONG_QUESTION "\r");
-    expect(&process, "One");
+    expect(&process, "TheTheThe");
     send(&process, "\003");
     expect(&process, "; cancelled");
     expect(&process, "> ");
@@ -252,7 +252,7 @@ static void check_signal(int number, int code)
 
     start_on_pipe(&process, (const char *[]){"run", "-m", model, "-v", "-p", LONG_QUESTION,
                                              LONG_ANSWER, NULL});
-    expect(&process, "One");
+    expect(&process, "TheTheThe");
     kill(process.pid, number);
     assert_int_equal(finish(&process), code);
     assert_non_null(strstr(process.output, "cancelled"));
@@ -278,7 +278,7 @@ static void test_second_interrupt_ends_the_program(void **state)
     (void)state;
     start_on_pipe(&process, (const char *[]){"run", "-m", model, "-v", "-p", LONG_QUESTION,
                                              LONG_ANSWER, NULL});
-    expect(&process, "One");
+    expect(&process, "TheTheThe");
     for (int waited_ms = 0; n_waiting < 4000 && waited_ms < PATIENCE_MS; waited_ms += 10) {
         usleep(10000);
         assert_int_equal(ioctl(process.descriptor, FIONREAD, &n_waiting), 0);
@@ -343,7 +343,7 @@ static void test_model_cut_short(void **state)
     omma_test_copy_folder(from, model);
     start_on_pipe(&process, (const char *[]){"run", "-m", model, "-v", "-p", LONG_QUESTION,
                                              LONG_ANSWER, NULL});
-    expect(&process, "One");
+    expect(&process, "TheTheThe");
     assert_int_equal(truncate(weights, 8192), 0);
     assert_int_equal(finish(&process), OMMA_STATUS_CHANGED);
     assert_non_null(strstr(process.output, weights));

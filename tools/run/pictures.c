@@ -26,7 +26,7 @@ static enum omma_status open_from(struct pictures *more, size_t first, struct om
     return OMMA_OK;
 }
 
-static void release(struct pictures *pictures)
+void pictures_clear(struct pictures *pictures)
 {
     for (size_t i = 0; i < pictures->n_pictures; i++) {
         if (pictures->images != NULL) {
@@ -85,26 +85,11 @@ enum omma_status pictures_add(struct pictures *pictures, const char *const *path
         more.images[i] = pictures->images[i];
         pictures->images[i] = NULL;
     }
-    release(pictures);
+    pictures_clear(pictures);
     *pictures = more;
     return OMMA_OK;
 
 failed:
-    release(&more);
+    pictures_clear(&more);
     return status;
-}
-
-void pictures_clear(struct pictures *pictures)
-{
-    release(pictures);
-}
-
-void pictures_truncate(struct pictures *pictures, size_t n)
-{
-    while (pictures->n_pictures > n) {
-        size_t last = --pictures->n_pictures;
-
-        omma_image_close(&pictures->images[last]);
-        free(pictures->paths[last]);
-    }
 }

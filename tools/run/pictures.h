@@ -25,7 +25,4 @@ enum omma_status pictures_add(struct pictures *pictures, const char *const *path
 /* Close all. */
 void pictures_clear(struct pictures *pictures);
 
-/* Close all but the first n. */
-void pictures_truncate(struct pictures *pictures, size_t n);
-
 #endif
