@@ -140,6 +140,20 @@ static void refuses_what_is_no_dump(void **state)
            "int-quantized, W8A8");
 }
 
+static void refuses_files_that_are_no_safetensors(void **state)
+{
+    char *folder = omma_test_folder(), *path = omma_test_join(folder, "dump.safetensors");
+    struct compare_dump dump;
+    struct omma_error error = {0};
+
+    (void)state;
+    assert_fails(OMMA_STATUS_USAGE, path, compare_dump_open(path, &dump, &error));
+    omma_test_write(path, "no dump", 7);
+    assert_fails(OMMA_STATUS_USAGE, path, compare_dump_open(path, &dump, &error));
+    free(path);
+    free(folder);
+}
+
 static void open_stages(const struct compare_tolerances *tolerances,
                         const struct omma_model_info *model, struct compare_dump *dump,
                         struct compare_stages *stages)
@@ -387,6 +401,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_metadata),
         cmocka_unit_test(refuses_what_is_no_dump),
+        cmocka_unit_test(refuses_files_that_are_no_safetensors),
         cmocka_unit_test(looks_at_the_dumps_rows),
         cmocka_unit_test(marks_what_is_wrong),
         cmocka_unit_test(tolerances_follow_width_and_precision),

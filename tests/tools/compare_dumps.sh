@@ -8,8 +8,8 @@
 set -eu
 build=${OMMA_TEST_BUILDDIR:-.} reference=${OMMA_TEST_SHARED:-../shared}/reference
 omma=$build/omma
-out=$(mktemp)
-trap 'rm -f "$out"' EXIT
+out=$(mktemp) folder=$(mktemp -d)
+trap 'rm -rf "$out" "$folder"' EXIT
 [ -d "$reference/dumps" ] || { echo "needs reference/dumps of the reference data"; exit 77; }
 
 failed=0 n=0
@@ -56,6 +56,29 @@ code=0
     --reference "$reference/dumps/tiny-300m-text.safetensors" > "$out" 2>&1 || code=$?
 [ $code -eq 1 ] && grep -q 'language.layer.1 is the first stage beyond' "$out" ||
     { echo "no tolerance: exit code $code"; cat "$out"; failed=1; }
+
+# A wrong epsilon shows, of either tower.
+for wrong in 's/"rms_norm_eps": 1e-06/"rms_norm_eps": 1e-05/' \
+    's/"layer_norm_eps": 1e-06/"layer_norm_eps": 1e-05/'; do
+    rm -rf "$folder/model" && mkdir "$folder/model" && cp "$reference"/tiny-300m/* "$folder/model"
+    chmod u+w "$folder/model/config.json"
+    sed "$wrong" "$reference/tiny-300m/config.json" > "$folder/model/config.json"
+    cmp -s "$reference/tiny-300m/config.json" "$folder/model/config.json" &&
+        { echo "$wrong changes nothing"; failed=1; }
+    code=0
+    "$omma" compare -m "$folder/model" --image-dir "$reference/../images" \
+        --reference "$reference/dumps/tiny-300m-tiles.safetensors" > "$out" 2>&1 || code=$?
+    [ $code -eq 1 ] && grep -q '<-- the first' "$out" ||
+        { echo "$wrong: exit code $code"; cat "$out"; failed=1; }
+done
+
+# Another picture of the same name: other tiles, another prompt, and nothing else is compared.
+cp "$reference/../images/image1.jpg" "$folder/image4.jpg"
+code=0
+"$omma" compare -m "$reference/tiny-300m" --image-dir "$folder" \
+    --reference "$reference/dumps/tiny-300m-tiles.safetensors" > "$out" 2>&1 || code=$?
+[ $code -eq 1 ] && grep -q '^ids  *DIFFERENT' "$out" && ! grep -q '  within$' "$out" ||
+    { echo "another picture: exit code $code"; cat "$out"; failed=1; }
 
 # A dump of a quantized model is refused by name.
 code=0

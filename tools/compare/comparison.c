@@ -241,10 +241,10 @@ enum omma_status comparison_run(const struct compare_dump *dump, const char *ima
     TRY_OR(status, done, compare_stages_open(dump, info, tolerances, &comparison->stages, error));
     TRY_OR(status, done, prepare_steps(dump, info, tolerances->precision, &run, comparison, error));
     TRY_OR(status, done, open_images(dump, image_dir, &run, error));
-    TRY_OR(status, done, compare_pixels(dump, &run, tolerances, &comparison->pixels, error));
     TRY_OR(status, done, render(dump, model, &run, error));
     compare_ids(dump, &run.prompt, &comparison->ids);
     if (comparison->ids.equal) {
+        TRY_OR(status, done, compare_pixels(dump, &run, tolerances, &comparison->pixels, error));
         TRY_OR(status, done, compute(engine, &run, comparison, error));
     }
 done:

@@ -129,7 +129,13 @@ enum omma_status compare_dump_open(const char *path, struct compare_dump *dump,
     enum omma_status status;
 
     *dump = (struct compare_dump){.path = path};
-    TRY_OR(status, failed, omma_tensor_file_open(path, &dump->file, error));
+    status = omma_tensor_file_open(path, &dump->file, error);
+    if (status == OMMA_STATUS_MODEL) { /* a dump is an argument here, no model */
+        status = error->status = OMMA_STATUS_USAGE;
+    }
+    if (status != OMMA_OK) {
+        goto failed;
+    }
     TRY_OR(status, failed, read_metadata(dump, error));
     TRY_OR(status, failed, find_vector(dump, "ids", "I64", true, &dump->ids, error));
     TRY_OR(status, failed, find_vector(dump, "greedy", "I64", false, &dump->greedy, error));

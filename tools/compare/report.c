@@ -80,7 +80,8 @@ static void print_stages(const struct comparison *comparison)
         print_number(-1);
         printf("  %s\n", pixels->error <= pixels->tolerance ? "within" : "BEYOND");
     } else {
-        printf("%-24s  not compared: not in the dump\n", "pixels");
+        printf("%-24s  not compared: %s\n", "pixels",
+               comparison->ids.equal ? "not in the dump" : "the prompts differ");
     }
     for (size_t i = 0; i < stages->n_items; i++) {
         const struct compare_stage *stage = &stages->items[i];
