@@ -57,8 +57,9 @@ enum omma_status omma_pretokenizer_create(struct omma_pretokenizer **pretokenize
                                PCRE2_UTF | PCRE2_UCP | PCRE2_ANCHORED, &code, &at, NULL);
     if (made->code == NULL) {
         free(made);
-        return omma_fail(error, OMMA_STATUS_INTERNAL,
-                         "pre-tokenizer: PCRE2 error %d at %zu of the expression", code, at);
+        return omma_fail(
+            error, code == PCRE2_ERROR_HEAP_FAILED ? OMMA_STATUS_RESOURCES : OMMA_STATUS_INTERNAL,
+            "pre-tokenizer: PCRE2 error %d at %zu of the expression", code, at);
     }
     /* Where memory may not be made executable this fails, and matching interprets the expression.
      */

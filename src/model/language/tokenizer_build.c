@@ -38,18 +38,18 @@ static enum omma_status add_base(struct builder *builder, struct omma_vocabulary
     const struct omma_tokenizer_form *form = builder->form;
     size_t n_bytes;
 
-    if (pair->id < 0 || (uint64_t)pair->id >= vocabulary->limit) {
+    if (pair->id >= vocabulary->limit) {
         return omma_fail(error, OMMA_STATUS_MODEL,
                          "%s: %s\"%.*s\": expected an id below %zu (the number of tokens), found "
-                         "%jd",
+                         "%zu",
                          form->vocab_path, form->vocab_field, shown(pair->n_name), pair->name,
-                         vocabulary->limit, (intmax_t)pair->id);
+                         vocabulary->limit, pair->id);
     }
     if (vocabulary->entries[pair->id].kind != OMMA_TOKEN_ABSENT) {
         return omma_fail(error, OMMA_STATUS_MODEL,
-                         "%s: %s\"%.*s\": expected an id of its own, found %jd, which is taken",
+                         "%s: %s\"%.*s\": expected an id of its own, found %zu, which is taken",
                          form->vocab_path, form->vocab_field, shown(pair->n_name), pair->name,
-                         (intmax_t)pair->id);
+                         pair->id);
     }
     if (pair->n_name > MAX_TOKEN_BYTES ||
         !omma_byte_symbols_decode(&builder->symbols, pair->name, pair->n_name, builder->bytes,
@@ -147,12 +147,13 @@ static enum omma_status add_members(struct builder *builder, struct omma_vocabul
 
     json_object_foreach(form->vocab, name, value)
     {
-        struct omma_vocab_pair pair = {name, strlen(name), json_integer_value(value)};
+        struct omma_vocab_pair pair = {name, strlen(name), (size_t)json_integer_value(value)};
 
-        if (!json_is_integer(value)) {
+        if (!json_is_integer(value) || json_integer_value(value) < 0) {
             return omma_fail(error, OMMA_STATUS_MODEL,
-                             "%s: %s\"%.*s\": expected an integer, found %.100s", form->vocab_path,
-                             form->vocab_field, shown(pair.n_name), name, omma_json_word(value));
+                             "%s: %s\"%.*s\": expected an id from 0 on, found %.100s",
+                             form->vocab_path, form->vocab_field, shown(pair.n_name), name,
+                             omma_json_word(value));
         }
         OMMA_TRY(add_base(builder, vocabulary, &pair, error));
     }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "format/json.h"
 #include "model/language/tokenizer_build.h"
 
 /* ----------------------------------------------------------------------------------------------
@@ -133,6 +134,12 @@ static enum omma_status read_files(const char *dir, struct folder *folder, struc
     return omma_source_file_read(dir, "tokenizer.model", &folder->sentencepiece, error);
 }
 
+static enum omma_status parse(const struct omma_source_file *file, json_t **root,
+                              struct omma_error *error)
+{
+    return omma_json_parse(file->path, file->bytes, file->n_bytes, root, error);
+}
+
 /* One of the two forms must be whole. */
 static enum omma_status check_presence(const char *dir, const struct folder *folder,
                                        struct omma_error *error)
@@ -164,7 +171,7 @@ static enum omma_status read_settings(struct folder *folder, struct omma_error *
     if (added->bytes != NULL) {
         json_t *root, *value;
         const char *name;
-        enum omma_status status = omma_source_file_parse(added, &root, error);
+        enum omma_status status = parse(added, &root, error);
 
         if (status != OMMA_OK) {
             return status;
@@ -183,12 +190,12 @@ static enum omma_status read_settings(struct folder *folder, struct omma_error *
         OMMA_TRY(status);
     }
     if (folder->config.bytes != NULL) {
-        OMMA_TRY(omma_source_file_parse(&folder->config, &folder->config_root, error));
+        OMMA_TRY(parse(&folder->config, &folder->config_root, error));
         OMMA_TRY(omma_tokenizer_config_check(folder->config.path, folder->config_root,
                                              &folder->added_tokens, error));
     }
     if (folder->map.bytes != NULL) {
-        OMMA_TRY(omma_source_file_parse(&folder->map, &folder->map_root, error));
+        OMMA_TRY(parse(&folder->map, &folder->map_root, error));
     }
     if (folder->jinja.bytes != NULL) {
         OMMA_TRY(omma_chat_template_check(folder->jinja.path, folder->jinja.bytes,
@@ -207,7 +214,7 @@ static enum omma_status read_fast(struct folder *folder, struct omma_vocabulary 
                                        .merges_field = "model.merges, entry",
                                        .added = &folder->fast_added_tokens};
 
-    OMMA_TRY(omma_source_file_parse(&folder->fast, &folder->fast_root, error));
+    OMMA_TRY(parse(&folder->fast, &folder->fast_root, error));
     OMMA_TRY(omma_tokenizer_json_check(folder->fast.path, folder->fast_root, &form.vocab,
                                        &form.merges, &folder->fast_added_tokens, error));
     return omma_tokenizer_build(&form, vocabulary, bpe, error);

@@ -1,76 +1,23 @@
 /* Files, JSON and the list of added tokens, for the tokenizer's reader. */
 #include "model/language/tokenizer_source.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/checked.h"
+#include "platform/file.h"
 
 enum { MAX_FILE_BYTES = 64 << 20, MAX_ADDED_TOKENS = 4096 };
-
-static enum omma_status read_all(int fd, struct omma_source_file *file, size_t n_bytes,
-                                 struct omma_error *error)
-{
-    size_t n = 0;
-
-    file->bytes = malloc(n_bytes + 1);
-    if (file->bytes == NULL) {
-        return omma_fail_memory(error, n_bytes, file->path);
-    }
-    while (n < n_bytes) {
-        ssize_t got = read(fd, file->bytes + n, n_bytes - n);
-
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        if (got < 0) {
-            return omma_fail(error, OMMA_STATUS_MODEL, "%s: %s", file->path, strerror(errno));
-        }
-        if (got == 0) {
-            break;
-        }
-        n += (size_t)got;
-    }
-    file->bytes[n] = '\0';
-    file->n_bytes = n;
-    return OMMA_OK;
-}
 
 enum omma_status omma_source_file_read(const char *dir, const char *name,
                                        struct omma_source_file *file, struct omma_error *error)
 {
-    enum omma_status status = OMMA_OK;
-    struct stat info;
-    int fd;
-
-    *file = (struct omma_source_file){0};
-    if (asprintf(&file->path, "%s/%s", dir, name) < 0) {
-        file->path = NULL;
+    *file = (struct omma_source_file){.path = omma_file_join(dir, name)};
+    if (file->path == NULL) {
         return omma_fail_memory(error, strlen(dir), "a path");
     }
-    fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) {
-        return errno == ENOENT
-                   ? OMMA_OK
-                   : omma_fail(error, OMMA_STATUS_MODEL, "%s: %s", file->path, strerror(errno));
-    }
-    if (fstat(fd, &info) != 0) {
-        status = omma_fail(error, OMMA_STATUS_MODEL, "%s: %s", file->path, strerror(errno));
-    } else if (!S_ISREG(info.st_mode)) {
-        status = omma_fail(error, OMMA_STATUS_MODEL, "%s: expected a regular file", file->path);
-    } else if (info.st_size > MAX_FILE_BYTES) {
-        status = omma_fail(error, OMMA_STATUS_MODEL, "%s: expected at most %d bytes, found %jd",
-                           file->path, MAX_FILE_BYTES, (intmax_t)info.st_size);
-    } else {
-        status = read_all(fd, file, (size_t)info.st_size, error);
-    }
-    close(fd);
-    return status;
+    return omma_file_exists(file->path)
+               ? omma_file_read(file->path, MAX_FILE_BYTES, &file->bytes, &file->n_bytes, error)
+               : OMMA_OK;
 }
 
 void omma_source_file_free(struct omma_source_file *file)
@@ -78,24 +25,6 @@ void omma_source_file_free(struct omma_source_file *file)
     free(file->path);
     free(file->bytes);
     *file = (struct omma_source_file){0};
-}
-
-enum omma_status omma_source_file_parse(const struct omma_source_file *file, json_t **object,
-                                        struct omma_error *error)
-{
-    json_error_t fault;
-    json_t *root = json_loadb(file->bytes, file->n_bytes, JSON_REJECT_DUPLICATES, &fault);
-
-    if (root == NULL) {
-        return omma_fail(error, OMMA_STATUS_MODEL, "%s @%d: expected JSON, found: %s", file->path,
-                         fault.position, fault.text);
-    }
-    if (!json_is_object(root)) {
-        json_decref(root);
-        return omma_fail(error, OMMA_STATUS_MODEL, "%s: expected a JSON object", file->path);
-    }
-    *object = root;
-    return OMMA_OK;
 }
 
 const char *omma_json_word(const json_t *value)

@@ -15,14 +15,10 @@ struct omma_source_file {
     size_t n_bytes;
 };
 
-/* Read DIR/NAME; a missing file is no error.  Larger than 64 MB, or no regular file: refused. */
+/* Read DIR/NAME of at most 64 MB; a missing file is no error. */
 enum omma_status omma_source_file_read(const char *dir, const char *name,
                                        struct omma_source_file *file, struct omma_error *error);
 void omma_source_file_free(struct omma_source_file *file);
-
-/* Parse a file that must hold a JSON object; duplicate keys are refused. */
-enum omma_status omma_source_file_parse(const struct omma_source_file *file, json_t **object,
-                                        struct omma_error *error);
 
 struct omma_added_token {
     char *name;

@@ -1,23 +1,24 @@
 /*
  * vocab_file.h - vocab.json, one JSON object of names and ids, read pair by pair.
  *
- * A JSON library makes some 300 bytes and four allocations of each of 150,000 pairs, which is most
- * of the time that opening a tokenizer takes; this keeps none.
+ * jansson would make some 300 bytes and four allocations of each of 150,000 pairs, which is most of
+ * the time that opening a tokenizer takes; this keeps none.
  */
 #ifndef OMMA_LANGUAGE_VOCAB_FILE_H
 #define OMMA_LANGUAGE_VOCAB_FILE_H
 
+#include "format/json_pull.h"
 #include "model/language/tokenizer_source.h"
 
 struct omma_vocab_pair {
-    const char *name; /* [n_name] UTF-8 without escapes, no NUL behind it; until the next call */
+    const char *name; /* [n_name] without escapes, no NUL behind it; until the next call */
     size_t n_name;
-    int64_t id;
+    size_t id;
 };
 
 struct omma_vocab_file {
     const struct omma_source_file *file;
-    size_t at;     /* the next byte */
+    struct omma_json_pull pull;
     bool has_more; /* whether a comma was read */
     char *name;    /* [file->n_bytes] a name whose escapes were resolved */
 };
