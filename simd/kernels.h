@@ -32,7 +32,8 @@ enum { OMMA_GEMV_MAX_M = 8 };
  * consecutive k side by side, an odd k filled up with zero.  Columns from n to 32 are zero.
  */
 
-/* C = A B, or C += A B with accumulate; n <= 32 columns of a panel over k. */
+/* C = A B, or C += A B with accumulate; n <= 32 columns of a panel over k.  Rows of A that lie a power of
+ * two of bytes apart share the sets of a cache and are slower: pad a_stride. */
 typedef void (*omma_gemm_f32_fn)(size_t m, size_t n, size_t k, const float *a, size_t a_stride,
                                  const float *panel, float *c, size_t c_stride, bool accumulate);
 typedef void (*omma_gemm_bf16_fn)(size_t m, size_t n, size_t k, const uint16_t *a, size_t a_stride,
@@ -55,7 +56,8 @@ typedef void (*omma_pack_columns_f32_bf16_fn)(size_t n, size_t k, const uint16_t
 typedef void (*omma_pack_columns_bf16_fn)(size_t n, size_t k, const uint16_t *source, size_t stride,
                                           uint16_t *panel);
 
-/* y[m][n] = x[m][k] W[n][k]^T with W as it lies, m <= 8; every element of W is read once. */
+/* y[m][n] = x[m][k] W[n][k]^T with W as it lies, m <= 8; every element of W is read once.  Rows of x that
+ * begin at multiples of 64 bytes are up to twice as fast. */
 typedef void (*omma_gemv_f32_f32w_fn)(size_t m, size_t n, size_t k, const float *x, size_t x_stride,
                                       const float *w, size_t w_stride, float *y, size_t y_stride);
 typedef void (*omma_gemv_f32_16w_fn)(size_t m, size_t n, size_t k, const float *x, size_t x_stride,

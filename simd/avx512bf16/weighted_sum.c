@@ -69,6 +69,9 @@ BODY void tile(const int mr, const int nv, const enum value type, struct operand
             const char *v = o.v + t * o.v_row_bytes + (size_t)j * vector_bytes;
             __m512 values = load_values(type, v, masks[j]);
 
+            if (mr > 1 && (type == VALUE_F32 || j % 2 == 0)) {
+                _mm_prefetch(v + K_BLOCK * o.v_row_bytes, _MM_HINT_T0);
+            }
             UNROLL
             for (int i = 0; i < mr; i++) {
                 sums[i][j] = _mm512_fmadd_ps(weights[i], values, sums[i][j]);

@@ -47,15 +47,6 @@ void omma_check_tiers(void (*check)(const struct omma_kernels *kernels,
     }
 }
 
-bool omma_check_is_emulated(void)
-{
-#ifdef OMMA_SIMDE
-    return true;
-#else
-    return false;
-#endif
-}
-
 void omma_check_case(const char *format, ...)
 {
     va_list arguments;

@@ -35,9 +35,6 @@
 void omma_check_tiers(void (*check)(const struct omma_kernels *kernels,
                                     const struct omma_kernels *definition));
 
-/* Whether the program emulates vectors (kernels_simde, slow): leave the longest shapes out. */
-bool omma_check_is_emulated(void);
-
 /* ---- cases ------------------------------------------------------------------------------------
  */
 
