@@ -7,40 +7,7 @@
 #include <string.h>
 
 #include "base/checked.h"
-
-/* Length of the UTF-8 character at s of n bytes; 0 if there is none (RFC 3629: no overlong form, no
- * surrogate, nothing above U+10FFFF). */
-static size_t utf8_length(const unsigned char *s, size_t n)
-{
-    unsigned char low = 0x80, high = 0xBF;
-    size_t length;
-
-    if (s[0] < 0x80) {
-        return 1;
-    }
-    if (s[0] >= 0xC2 && s[0] <= 0xDF) {
-        length = 2;
-    } else if (s[0] >= 0xE0 && s[0] <= 0xEF) {
-        length = 3;
-        low = s[0] == 0xE0 ? 0xA0 : low;
-        high = s[0] == 0xED ? 0x9F : high;
-    } else if (s[0] >= 0xF0 && s[0] <= 0xF4) {
-        length = 4;
-        low = s[0] == 0xF0 ? 0x90 : low;
-        high = s[0] == 0xF4 ? 0x8F : high;
-    } else {
-        return 0;
-    }
-    if (length > n || s[1] < low || s[1] > high) {
-        return 0;
-    }
-    for (size_t i = 2; i < length; i++) {
-        if ((s[i] & 0xC0) != 0x80) {
-            return 0;
-        }
-    }
-    return length;
-}
+#include "base/utf8.h"
 
 /* Four hexadecimal digits; false if they are not. */
 static bool read_hex(const char *s, size_t n, unsigned *value)
@@ -126,8 +93,7 @@ static struct omma_json_token scan_string(struct omma_json_pull *pull)
         } else if ((unsigned char)s[at] < 0x20) {
             return invalid(at, "expected the end of a string, found a control character");
         } else {
-            length = utf8_length((const unsigned char *)s + at, n - at);
-            if (length == 0) {
+            if (omma_utf8_next(s + at, n - at, &length, NULL) != OMMA_UTF8_WHOLE) {
                 return invalid(at, "expected UTF-8, found a byte that is none");
             }
         }

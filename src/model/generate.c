@@ -19,6 +19,7 @@
 
 #include "base/bf16.h"
 #include "base/checked.h"
+#include "base/philox.h"
 #include "format/json.h"
 #include "model/names.h"
 
@@ -139,8 +140,9 @@ struct pool {
 
 struct generator {
     const struct omma_config *config;
-    uint64_t random; /* state */
-    float *normals;  /* [POOL], deviation 1 */
+    uint64_t seed;
+    uint32_t n_draws;
+    float *normals; /* [POOL], deviation 1 */
     struct pool pools[N_POOLS];
     size_t n_pools;
     struct omma_arena arena;
@@ -152,14 +154,14 @@ struct generator {
     struct omma_error *error;
 };
 
-/* splitmix64 (Steele, Lea, Flood 2014) */
 static uint64_t draw(struct generator *generator)
 {
-    uint64_t z = (generator->random += 0x9E3779B97F4A7C15u);
+    const uint32_t key[2] = {(uint32_t)generator->seed, (uint32_t)(generator->seed >> 32)};
+    const uint32_t counter[4] = {generator->n_draws++};
+    uint32_t random[4];
 
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-    return z ^ (z >> 31);
+    omma_philox(key, counter, random);
+    return (uint64_t)random[0] << 32 | random[1];
 }
 
 /* The sum of four uniform 16-bit numbers, centred and scaled to deviation 1: near enough to normal
@@ -403,7 +405,7 @@ enum omma_status omma_generate_weights(const char *config, uint64_t seed, int fd
 {
     struct omma_config parsed;
     struct generator generator = {
-        .config = &parsed, .random = seed, .fd = fd, .name = name, .error = error};
+        .config = &parsed, .seed = seed, .fd = fd, .name = name, .error = error};
     enum omma_status status;
 
     OMMA_TRY_OR(

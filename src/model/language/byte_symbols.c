@@ -1,7 +1,7 @@
 /* GPT-2's mapping between bytes and printable characters. */
 #include "model/language/byte_symbols.h"
 
-#include "model/language/utf8.h"
+#include "base/utf8.h"
 
 static bool stands_for_itself(int byte)
 {

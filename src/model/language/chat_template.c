@@ -19,7 +19,7 @@
 
 #include "base/checked.h"
 #include "model/language/tokenizer_text.h"
-#include "model/language/utf8.h"
+#include "base/utf8.h"
 
 /* SHA-256 bdb4d179c4c458dd9bd365588d3fd15aba0f2b755b4b192383416f610ad3396e (spec 5.1) */
 static const char template_system[] = "你是书生·万象，英文名是InternVL，是由上海人工智能实验室、清"

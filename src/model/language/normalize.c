@@ -13,7 +13,7 @@
 #include <utf8proc.h>
 
 #include "base/checked.h"
-#include "model/language/utf8.h"
+#include "base/utf8.h"
 
 enum {
     /* The longest canonical decomposition of one character has 4 (U+1F82 and its like). */

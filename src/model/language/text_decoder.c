@@ -14,7 +14,7 @@
 #include "base/arena.h"
 #include "base/checked.h"
 #include "base/status.h"
-#include "model/language/utf8.h"
+#include "base/utf8.h"
 
 enum { MAX_STOPS = 1024, MAX_CHARACTER = 4 };
 

@@ -15,7 +15,7 @@
 #include "model/language/pretokenizer.h"
 #include "model/language/tokenizer_files.h"
 #include "model/language/tokenizer_text.h"
-#include "model/language/utf8.h"
+#include "base/utf8.h"
 #include "model/language/vocabulary.h"
 
 struct added {

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "model/language/byte_symbols.h"
-#include "model/language/utf8.h"
+#include "base/utf8.h"
 #include "model/language/vocab_file.h"
 
 enum { MAX_TOKEN_BYTES = 4096 }; /* of a token's name in the files; the longest of Qwen2 has 256 */

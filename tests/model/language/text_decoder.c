@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "model/language/text_decoder.h"
-#include "model/language/utf8.h"
+#include "base/utf8.h"
 #include "support/support.h"
 
 struct fixture {

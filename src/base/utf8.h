@@ -2,8 +2,8 @@
  * utf8.h - well-formed UTF-8 (Unicode, table 3-7): no overlong forms, no surrogates, nothing above
  * U+10FFFF.
  */
-#ifndef OMMA_LANGUAGE_UTF8_H
-#define OMMA_LANGUAGE_UTF8_H
+#ifndef OMMA_BASE_UTF8_H
+#define OMMA_BASE_UTF8_H
 
 #include "base/status.h"
 

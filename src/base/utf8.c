@@ -2,7 +2,7 @@
  * Well-formed UTF-8.  The first byte tells the length and the range of the second (which is where
  * overlong forms, surrogates and values above U+10FFFF show); the others are 80..BF.
  */
-#include "model/language/utf8.h"
+#include "base/utf8.h"
 
 enum omma_utf8_kind omma_utf8_next(const char *bytes, size_t n_bytes, size_t *length,
                                    uint32_t *code)
