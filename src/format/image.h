@@ -51,8 +51,9 @@ void omma_picture_free(struct omma_picture *picture);
 enum omma_status omma_picture_read_file(const char *path, uint8_t **bytes, size_t *n_bytes,
                                         struct omma_error *error);
 
-/* --- for the decoders
- * ------------------------------------------------------------------------------ */
+/* ------------------------------------------------------------------------------------------------
+ * For the decoders
+ * --------------------------------------------------------------------------------------------- */
 
 /* Each expects its format's first bytes. */
 enum omma_status omma_picture_decode_jpeg(const struct omma_picture_source *source,

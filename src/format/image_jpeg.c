@@ -48,8 +48,9 @@ static enum omma_status fail_at(const struct omma_picture_source *source, const 
     return omma_fail(error, OMMA_STATUS_IMAGE, "%s: %s @%zu: %s", source->name, field, at, what);
 }
 
-/* --- Pillow's parser
- * ------------------------------------------------------------------------------- */
+/* ------------------------------------------------------------------------------------------------
+ * Pillow's parser
+ * --------------------------------------------------------------------------------------------- */
 
 /* Frame header: precision, height, width, number of components, three bytes for each. */
 static enum omma_status read_frame(const struct omma_picture_source *source,
@@ -232,8 +233,9 @@ static enum omma_status read_header(const struct omma_picture_source *source,
                    error);
 }
 
-/* --- libjpeg
- * --------------------------------------------------------------------------------------- */
+/* ------------------------------------------------------------------------------------------------
+ * Libjpeg
+ * --------------------------------------------------------------------------------------------- */
 
 struct jpeg_reader {
     struct jpeg_decompress_struct cinfo;

@@ -40,8 +40,9 @@ static enum omma_status fail_chunk(const struct omma_png_chunks *chunks, const s
                      chunk->name, chunk->at, what);
 }
 
-/* --- compressed profiles and texts
- * ----------------------------------------------------------------- */
+/* ------------------------------------------------------------------------------------------------
+ * Compressed profiles and texts
+ * --------------------------------------------------------------------------------------------- */
 
 enum inflated { INFLATED, INFLATED_BROKEN, INFLATED_TOO_LARGE };
 
@@ -182,8 +183,9 @@ static enum omma_status read_international_text(struct omma_png_chunks *chunks,
                          : OMMA_OK;
 }
 
-/* --- header and animation
- * --------------------------------------------------------------------------- */
+/* ------------------------------------------------------------------------------------------------
+ * Header and animation
+ * --------------------------------------------------------------------------------------------- */
 
 /* The depths that Pillow knows for a colour type; an unknown combination leaves the kind as it was.
  */
@@ -320,8 +322,9 @@ static enum omma_status read_chunk(struct omma_png_chunks *chunks, const struct 
     return OMMA_OK;
 }
 
-/* --- the walk
- * --------------------------------------------------------------------------------------- */
+/* ------------------------------------------------------------------------------------------------
+ * The walk
+ * --------------------------------------------------------------------------------------------- */
 
 /* Letters, digits and underscores, as Pillow's expression has it. */
 static bool is_name(const uint8_t *name)

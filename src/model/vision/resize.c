@@ -7,9 +7,8 @@
  * sample plus one half, shifted down and clamped to 0..255.  The sum fits: the absolute weights of
  * either filter add up to less than 2, hence |sum| < 2 * 255 * 2^22 < 2^31.
  *
- * Each pass is rounded, so their order shows in the pixels.  Pillow (since 13.0) goes down the
- * columns first where that saves work, by the rule in columns_first(); earlier ones did so for
- * pictures more than a hundred times as high as wide alone.
+ * Each pass is rounded, so their order shows in the pixels.  Pillow 13.0 goes down the columns
+ * first where that saves work, by the rule in columns_first(); versions before it had other rules.
  *
  * Weights are made for a block of outputs at a time, so that a row of 10^8 pixels takes no more
  * memory for them than any other.
