@@ -269,6 +269,7 @@ BODY size_t straddling_bf16(const int m, size_t k, const uint16_t *x, size_t x_s
 BODY void piece_bf16(const int m, size_t k, const uint16_t *x, size_t x_stride, const uint16_t *w,
                      const uint16_t *next, struct sums *sums)
 {
+    const size_t n_whole = k / 64 * 64; /* "p + 64 <= k" costs instructions, 5 % of the speed */
     __m512 even[M], odd[M];
     size_t p = 0;
 
@@ -280,7 +281,7 @@ BODY void piece_bf16(const int m, size_t k, const uint16_t *x, size_t x_stride, 
     if ((uintptr_t)w % LINE_BYTES != 0 && (uintptr_t)w % 8 == 0) {
         p = straddling_bf16(m, k, x, x_stride, w, next, even, odd);
     }
-    for (; p + 64 <= k; p += 64) {
+    for (; p < n_whole; p += 64) {
         __m512bh vw_even = load_bf16(w + p), vw_odd = load_bf16(w + p + 32);
 
         if (m > 1) {
