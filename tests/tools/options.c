@@ -34,11 +34,13 @@ static const struct option_row rows[] = {
 };
 /* clang-format on */
 
+/* The operands point into argv, which stays until the next call. */
 static enum omma_status parse(struct values *values, struct option_result *result,
                               struct omma_error *error, int argc, const char *const *arguments)
 {
-    char *argv[16] = {(char *)"omma"};
+    static char *argv[16];
 
+    argv[0] = (char *)"omma";
     for (int i = 0; i < argc; i++) {
         argv[i + 1] = (char *)arguments[i];
     }
