@@ -12,6 +12,7 @@ trap 'rm -rf "$tmp"' EXIT
 tr ' ' '\n' < "${OMMA_TEST_BUILDDIR:-.}/tests/house/distribution.txt" | sed "s,^$PWD/,,; s,^\./,," | sort -u > "$tmp/released"
 git ls-files | sort > "$tmp/tracked"
 [ -s "$tmp/tracked" ] || { echo "git knows no files"; exit 1; }
+[ -s "$tmp/released" ] || { echo "the list of released files is empty"; exit 1; }
 
 # An entry may be a folder: all of it is released.
 missing=$(awk 'NR == FNR { released[$0]; next }
