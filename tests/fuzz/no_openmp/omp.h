@@ -21,4 +21,9 @@ static inline int omp_get_thread_num(void)
     return 0;
 }
 
+static inline void omp_set_dynamic(int on)
+{
+    (void)on;
+}
+
 #endif
