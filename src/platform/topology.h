@@ -23,8 +23,8 @@ struct omma_topology_options {
     const char *synthetic; /* hwloc's description of a machine, "package:2 core:8 pu:2" */
     const char *xml_path;  /* or a machine recorded by lstopo */
     const char *mask;      /* of such a machine: the PUs allowed, "0-3,8"; NULL: all */
-    const char
-        *root; /* where proc and sys lie, for the quota; NULL: "", a described machine: no quota */
+    const char *root;      /* where proc and sys lie, for the quota; NULL: "" (this machine), no
+                              quota (one described) */
 };
 
 /* Fails with OMMA_STATUS_USAGE if the description cannot be read or allows no PU, else with

@@ -21,9 +21,10 @@ enum {
     MAX_M = 1056, /* rows of x a strip holds: one tile of 1025, rounded up */
     PANEL_BYTES = 128 * 1024,
     STRIP_BYTES = MAX_M * COLUMNS * 4,
-    SLICE =
-        12, /* rows of x between two prefetches of weights: few lines at a time, or they are lost */
     CACHE_LINE = 64,
+    /* rows of x between two prefetches of weights: few lines are asked for at a time, as those
+       beyond what the core keeps in flight are lost */
+    SLICE = 12,
 };
 
 struct scratch {

@@ -1,13 +1,12 @@
 /*
- * Choosing the next token.  The filters keep and drop as transformers' logits processors do (spec
- * 9):
+ * Choosing the next token.  The filters keep and drop as transformers' logits processors do:
  *
- *     repetition   s < 0 ? s r : s / r, once for each id generated so far
- *     temperature  s / T
- *     top-k        ids below the k-th largest score go; ties with it stay
- *     top-p        from the smallest up, ids go while the sum of probabilities is <= 1 - p; among
- * equal scores the lower id goes first (a stable sort); the largest stays min-p        ids less
- * likely than p times the likeliest go
+ *   repetition   s < 0 ? s r : s / r, once for each id generated so far
+ *   temperature  s / T
+ *   top-k        ids below the k-th largest score go; ties with it stay
+ *   top-p        from the smallest up, ids go while the sum of probabilities is <= 1 - p; among
+ *                equal scores the lower id goes first (a stable sort); the largest stays
+ *   min-p        ids less likely than p times the likeliest go
  *
  * and the draw walks what is left in the order of ids.  Scores are kept in double, where no finite
  * logit and temperature overflow.
