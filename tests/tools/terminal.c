@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "support/support.h"
@@ -60,6 +61,18 @@ static void run_program(const char *const *arguments)
     _exit(127);
 }
 
+/* As terminals of UTF-8 do: what is typed before the editor takes over is edited by the kernel, which
+ * erases whole characters only then. */
+static void make_terminal_utf8(void)
+{
+    struct termios settings;
+
+    if (tcgetattr(STDIN_FILENO, &settings) == 0) {
+        settings.c_iflag |= IUTF8;
+        tcsetattr(STDIN_FILENO, TCSANOW, &settings);
+    }
+}
+
 /* On a terminal of its own. */
 static void start_on_terminal(struct process *process, const char *const *arguments)
 {
@@ -67,6 +80,7 @@ static void start_on_terminal(struct process *process, const char *const *argume
     process->pid = forkpty(&process->descriptor, NULL, NULL, NULL);
     assert_true(process->pid >= 0);
     if (process->pid == 0) {
+        make_terminal_utf8();
         run_program(arguments);
     }
 }
