@@ -145,6 +145,22 @@ static void expect(struct process *process, const char *text)
     process->n_matched = (size_t)(found - process->output) + strlen(text);
 }
 
+/* The prompt, and the line editor in charge of the terminal: what is typed before, the kernel edits
+ * and may lose when the editor takes over. */
+static void expect_prompt(struct process *process)
+{
+    struct termios settings;
+
+    expect(process, "> ");
+    for (int waited_ms = 0; waited_ms < PATIENCE_MS; waited_ms++) {
+        if (tcgetattr(process->descriptor, &settings) == 0 && !(settings.c_lflag & ICANON)) {
+            return;
+        }
+        usleep(1000);
+    }
+    fail_msg("the line editor does not take the terminal: %s", tail(process));
+}
+
 static void send(struct process *process, const char *text)
 {
     assert_int_equal(write(process->descriptor, text, strlen(text)), strlen(text));
@@ -189,29 +205,29 @@ static void test_conversation(void **state)
     assert_true(asprintf(&command, "/image %s\r", image) > 0);
     start_on_terminal(&process, (const char *[]){"run", "-m", model, NULL});
     expect(&process, "/help tells the commands");
-    expect(&process, "> ");
+    expect_prompt(&process);
     send(&process, command);
     expect(&process, "448 x 448 pixels, 1 tiles, 256 tokens");
-    expect(&process, "> ");
+    expect_prompt(&process);
     send(&process, QUESTION "\r");
     expect(&process, "\r\n");
     expect(&process, ANSWER "\r\n");
     expect(&process, "3 tokens in");
-    expect(&process, "> ");
+    expect_prompt(&process);
     send(&process, "\033[A\r"); /* cursor up: the last line again */
     expect(&process, QUESTION);
     expect(&process, "cached) in");
-    expect(&process, "> ");
+    expect_prompt(&process);
     send(&process, "/help\r");
     expect(&process, "/save FILE");
-    expect(&process, "> ");
+    expect_prompt(&process);
     send(&process, "/nothing\r");
     expect(&process, "\033[1;31merror:\033[0m /nothing: no such command");
-    expect(&process, "> ");
+    expect_prompt(&process);
     send(&process,
          "/image \xC3\xA4\xE4\xB9\xA6\x7F\xE7\x94\x9F.png\r"); /* one character taken back */
     expect(&process, "error:\033[0m \xC3\xA4\xE7\x94\x9F.png: No such file or directory");
-    expect(&process, "> ");
+    expect_prompt(&process);
     send(&process, "\004"); /* Ctrl-D */
     assert_int_equal(finish(&process), 0);
     free(command);
@@ -226,16 +242,16 @@ static void test_interrupts_at_the_prompt(void **state)
 
     (void)state;
     start_on_terminal(&process, (const char *[]){"run", "-m", model, NULL});
-    expect(&process, "> ");
+    expect_prompt(&process);
     send(&process, "half a question\003"); /* Ctrl-C */
     expect(&process, "Ctrl-C again ends the program");
-    expect(&process, "> ");
+    expect_prompt(&process);
     send(&process, QUESTION "\r");
     expect(&process, "tokens in"); /* the line was dropped; the program goes on */
-    expect(&process, "> ");
+    expect_prompt(&process);
     send(&process, "\003");
     expect(&process, "Ctrl-C again ends the program");
-    expect(&process, "> ");
+    expect_prompt(&process);
     send(&process, "\003");
     assert_int_equal(finish(&process), 130);
     free(model);
@@ -248,12 +264,12 @@ static void test_interrupt_of_an_answer_in_a_conversation(void **state)
 
     (void)state;
     start_on_terminal(&process, (const char *[]){"run", "-m", model, LONG_ANSWER, NULL});
-    expect(&process, "> ");
+    expect_prompt(&process);
     send(&process, LONG_QUESTION "\r");
     expect(&process, "TheTheThe");
     send(&process, "\003");
     expect(&process, "; cancelled");
-    expect(&process, "> ");
+    expect_prompt(&process);
     send(&process, "\003");
     assert_int_equal(finish(&process), 130);
     free(model);
@@ -336,11 +352,11 @@ static void test_hangup(void **state)
 
     (void)state;
     start_on_terminal(&process, (const char *[]){"run", "-m", model, NULL});
-    expect(&process, "> ");
+    expect_prompt(&process);
     kill(process.pid, SIGHUP);
     assert_int_equal(finish(&process), 129);
     start_on_terminal(&process, (const char *[]){"run", "-m", model, NULL});
-    expect(&process, "> ");
+    expect_prompt(&process);
     kill(process.pid, SIGTERM);
     assert_int_equal(finish(&process), 143);
     free(model);
