@@ -7,62 +7,8 @@
 #include "model/language/chat_template.h"
 #include "model/language/sampler.h"
 #include "model/language/text_decoder.h"
+#include "support/failing_allocations.h"
 #include "support/support.h"
-
-void *__real_malloc(size_t n_bytes);
-void *__real_calloc(size_t n_items, size_t item_bytes);
-void *__real_realloc(void *bytes, size_t n_bytes);
-void *__real_aligned_alloc(size_t alignment, size_t n_bytes);
-char *__real_strdup(const char *text);
-void *__wrap_malloc(size_t n_bytes);
-void *__wrap_calloc(size_t n_items, size_t item_bytes);
-void *__wrap_realloc(void *bytes, size_t n_bytes);
-void *__wrap_aligned_alloc(size_t alignment, size_t n_bytes);
-char *__wrap_strdup(const char *text);
-
-static struct {
-    bool is_on, persists;
-    size_t n_left; /* calls that still succeed */
-    bool failed;
-} plan;
-
-static bool fails(void)
-{
-    if (!plan.is_on || (plan.failed && !plan.persists)) {
-        return false;
-    }
-    if (plan.n_left > 0) {
-        plan.n_left--;
-        return false;
-    }
-    plan.failed = true;
-    return true;
-}
-
-void *__wrap_malloc(size_t n_bytes)
-{
-    return fails() ? NULL : __real_malloc(n_bytes);
-}
-
-void *__wrap_calloc(size_t n_items, size_t item_bytes)
-{
-    return fails() ? NULL : __real_calloc(n_items, item_bytes);
-}
-
-void *__wrap_realloc(void *bytes, size_t n_bytes)
-{
-    return fails() ? NULL : __real_realloc(bytes, n_bytes);
-}
-
-void *__wrap_aligned_alloc(size_t alignment, size_t n_bytes)
-{
-    return fails() ? NULL : __real_aligned_alloc(alignment, n_bytes);
-}
-
-char *__wrap_strdup(const char *text)
-{
-    return fails() ? NULL : __real_strdup(text);
-}
 
 /* One token sampled and decoded. */
 static enum omma_status answer(const struct omma_tokenizer *tokenizer, struct omma_error *error)
@@ -126,13 +72,9 @@ static size_t sweep(const char *dir, bool persists)
         struct omma_error error = {0};
         enum omma_status status;
 
-        plan.n_left = n;
-        plan.persists = persists;
-        plan.failed = false;
-        plan.is_on = true;
+        omma_test_fail_allocations(n, persists);
         status = do_all(dir, &error);
-        plan.is_on = false;
-        if (!plan.failed) {
+        if (!omma_test_end_failing()) {
             assert_ok(status);
             return n;
         }
