@@ -78,7 +78,8 @@ static double best_seconds(struct omma_team *team, struct product *product, cons
         if (offset + bytes > WEIGHT_BYTES) {
             offset = 0;
         }
-        product->linear.weight = (struct omma_matrix){weights + offset, OMMA_DTYPE_BF16, n, k};
+        product->linear.weight = (struct omma_matrix){
+            .data = weights + offset, .dtype = OMMA_DTYPE_BF16, .n_rows = n, .n_columns = k};
         offset += bytes;
         begin = omma_clock_now();
         omma_team_run(team, multiply, product);

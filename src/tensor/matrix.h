@@ -8,11 +8,20 @@
 
 #include "base/dtype.h"
 
-/* [n_rows][n_columns], row-major, contiguous, aligned to its element. */
+/* Rows that lie together: from first_row on, up to the next part. */
+struct omma_matrix_part {
+    size_t
+        first_row; /* a multiple of OMMA_PANEL_COLUMNS (simd/kernels.h): no panel crosses parts */
+    const void *data; /* of first_row */
+};
+
+/* [n_rows][n_columns], row-major, aligned to its element; contiguous, or in parts. */
 struct omma_matrix {
-    const void *data;
+    const void *data; /* all rows, also where there are parts, which hold copies */
     enum omma_dtype dtype;
     size_t n_rows, n_columns;
+    const struct omma_matrix_part *parts; /* from row 0 on, in order, and one that begins at n_rows;
+                                             NULL: contiguous */
 };
 
 /* y = W x + b; a Linear of the checkpoint: weight [out][in]. */
@@ -21,9 +30,19 @@ struct omma_linear {
     const float *bias; /* [out], NULL: none */
 };
 
+/* Row `row` and those of its panel that follow it. */
 static inline const void *omma_matrix_row(const struct omma_matrix *matrix, size_t row)
 {
-    return (const char *)matrix->data + row * matrix->n_columns * omma_dtype_bytes(matrix->dtype);
+    const struct omma_matrix_part *part = matrix->parts;
+    size_t row_bytes = matrix->n_columns * omma_dtype_bytes(matrix->dtype);
+
+    if (part == NULL) {
+        return (const char *)matrix->data + row * row_bytes;
+    }
+    while (part[1].first_row <= row) {
+        part++;
+    }
+    return (const char *)part->data + (row - part->first_row) * row_bytes;
 }
 
 #endif

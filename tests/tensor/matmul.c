@@ -66,9 +66,13 @@ static struct problem make_problem(const struct omma_compute *compute, enum omma
     p.operand = omma_test_operand(compute, &seed, m, k, p.x);
     p.bias = make_floats(&seed, n);
     p.scale = make_floats(&seed, n);
-    p.linear.weight = (struct omma_matrix){make_weight(&seed, dtype, n * k, p.w), dtype, n, k};
+    p.linear.weight = (struct omma_matrix){
+        .data = make_weight(&seed, dtype, n * k, p.w), .dtype = dtype, .n_rows = n, .n_columns = k};
     p.linear.bias = p.bias;
-    p.up.weight = (struct omma_matrix){make_weight(&seed, dtype, n * k, p.w_up), dtype, n, k};
+    p.up.weight = (struct omma_matrix){.data = make_weight(&seed, dtype, n * k, p.w_up),
+                                       .dtype = dtype,
+                                       .n_rows = n,
+                                       .n_columns = k};
     return p;
 }
 
@@ -275,12 +279,67 @@ static void test_bits_for_any_number_of_threads(void **state)
     }
 }
 
+/* Copies of a matrix's rows, each of its own memory; the last part is left out. */
+static void cut(struct omma_matrix *w, struct omma_matrix_part *parts, size_t n_parts)
+{
+    size_t row_bytes = w->n_columns * omma_dtype_bytes(w->dtype);
+
+    for (size_t i = 0; i < n_parts; i++) {
+        size_t n_bytes = (parts[i + 1].first_row - parts[i].first_row) * row_bytes;
+        void *copy = malloc(n_bytes + 1);
+
+        memcpy(copy, (const char *)w->data + parts[i].first_row * row_bytes, n_bytes);
+        parts[i].data = copy;
+    }
+    w->parts = parts;
+}
+
+/* Weights in parts give the bits that they give in one piece; what lies outside of the parts is not
+ * read. */
+static void test_parts(void **state)
+{
+    static const size_t ms[] = {1, 8, 100};
+    size_t n_computes, n_bytes;
+    const struct omma_compute *computes = omma_test_computes(&n_computes);
+    struct omma_team *team = omma_test_team(3, omma_matmul_scratch_bytes());
+
+    (void)state;
+    for (size_t c = 0; c < 3 * n_computes; c++) {
+        struct problem p = make_problem(&computes[c / 3], OMMA_DTYPE_BF16, ms[c % 3], 300, 150);
+        struct omma_matrix_part w[] = {{0, NULL}, {96, NULL}, {96, NULL}, {288, NULL}, {300, NULL}};
+        struct omma_matrix_part up[] = {{0, NULL}, {256, NULL}, {300, NULL}};
+        struct omma_operand whole = omma_test_empty_operand(p.compute, p.m, p.n);
+        struct omma_operand parts = omma_test_empty_operand(p.compute, p.m, p.n);
+        struct call call = {.p = &p, .gated = &whole};
+
+        n_bytes = omma_operand_bytes(p.compute, p.m, p.n);
+        omma_team_run(team, run, &call);
+        cut(&p.linear.weight, w, 4);
+        cut(&p.up.weight, up, 2);
+        memset((void *)p.linear.weight.data, 0, p.n * p.k * 2);
+        memset((void *)p.up.weight.data, 0, p.n * p.k * 2);
+        call.gated = &parts;
+        omma_team_run(team, run, &call);
+        assert_memory_equal(whole.data, parts.data, n_bytes);
+        for (size_t i = 0; i < 4; i++) {
+            free((void *)w[i].data);
+        }
+        free((void *)up[0].data);
+        free((void *)up[1].data);
+        free(whole.data);
+        free(parts.data);
+        free_problem(&p);
+    }
+    omma_team_destroy(&team);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_outputs),
         cmocka_unit_test(test_blocks),
         cmocka_unit_test(test_bits_for_any_number_of_threads),
+        cmocka_unit_test(test_parts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
