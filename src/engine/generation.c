@@ -218,18 +218,21 @@ static enum omma_status step(struct generation *g, const int32_t *ids, size_t n,
                              float *logits, struct omma_error *error)
 {
     struct omma_session *session = g->session;
+    struct omma_decoder_sequence sequence = {
+        .n_tokens = n,
+        .n_cached = session->n_cached,
+        .ids = ids,
+        .visual = has_visual ? g->rows : NULL,
+        .positions = g->positions,
+        .inverse_frequency = g->inverse_frequency,
+        .cache = &session->cache,
+        .partials = session->partials,
+        .observer = &g->work->observer,
+        .wants_logits = logits != NULL,
+    };
     struct token_pass call = {
         .decoder = g->engine->decoder,
-        .pass = {.n_tokens = n,
-                 .n_cached = session->n_cached,
-                 .ids = ids,
-                 .visual = has_visual ? g->rows : NULL,
-                 .positions = g->positions,
-                 .inverse_frequency = g->inverse_frequency,
-                 .cache = &session->cache,
-                 .partials = session->partials,
-                 .observer = &g->work->observer,
-                 .logits = logits},
+        .pass = {.sequences = &sequence, .n_sequences = 1, .logits = logits},
     };
     int bad_layer;
 

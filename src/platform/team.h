@@ -60,4 +60,14 @@ struct omma_range {
 
 struct omma_range omma_team_range(const struct omma_thread *self, size_t n);
 
+/* The part of range that falls on n items from first on, counted from the first of them: for a range
+ * over the items of several lists, one after the other. */
+static inline struct omma_range omma_range_within(struct omma_range range, size_t first, size_t n)
+{
+    size_t begin = range.begin > first ? range.begin - first : 0;
+    size_t end = range.end > first ? range.end - first : 0;
+
+    return (struct omma_range){begin < n ? begin : n, end < n ? end : n};
+}
+
 #endif

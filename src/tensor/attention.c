@@ -224,26 +224,41 @@ static void store_task(const struct omma_compute *compute, const struct omma_att
     }
 }
 
-void omma_attention(struct omma_thread *self, const struct omma_compute *compute,
-                    const struct omma_attention *a)
+/* Many queries; tasks are dealt out in turn, as causal ones grow with their position: n_before were
+ * dealt out before these.  Returns how many now are. */
+static size_t attend(struct omma_thread *self, const struct omma_compute *compute,
+                     const struct omma_attention *a, size_t n_before)
 {
     struct scratch scratch = carve(self, a->head_dim);
     size_t group = a->n_heads / a->n_kv_heads;
     size_t n_rows = a->n_queries * group;
     size_t tasks_per_head = (n_rows + TASK_ROWS - 1) / TASK_ROWS;
+    size_t n_tasks = a->n_kv_heads * tasks_per_head;
 
-    if (a->n_queries == 1) {
-        omma_attention_decode(self, compute, a);
-        return;
-    }
-    /* dealt out in turn: causal tasks grow with their position */
-    for (size_t i = self->index; i < a->n_kv_heads * tasks_per_head; i += self->n_threads) {
+    for (size_t i = 0; i < n_tasks; i++) {
         struct task task = {.kv_head = i / tasks_per_head, .group = group};
 
+        if ((n_before + i) % self->n_threads != self->index) {
+            continue;
+        }
         task.first_row = i % tasks_per_head * TASK_ROWS;
         task.n_rows = omma_min(TASK_ROWS, n_rows - task.first_row);
         task.n_keys = visible_keys(a, group, task.first_row + task.n_rows - 1);
         run_task(compute, a, &task, &scratch);
         store_task(compute, a, &task, &scratch);
     }
+    return n_before + n_tasks;
+}
+
+void omma_attention(struct omma_thread *self, const struct omma_compute *compute,
+                    const struct omma_attention *attentions, size_t n)
+{
+    size_t n_dealt = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (attentions[i].n_queries > 1) {
+            n_dealt = attend(self, compute, &attentions[i], n_dealt);
+        }
+    }
+    omma_attention_decode(self, compute, attentions, n);
 }

@@ -27,9 +27,10 @@ struct omma_attention {
     float *partials; /* for n_queries 1: omma_attention_partials() floats, shared by the team */
 };
 
-/* By all threads.  No barrier at the end; inputs must be complete (a barrier before). */
+/* The attention of n sequences with heads of the same shape.  By all threads.  No barrier at the
+ * end; inputs must be complete (a barrier before). */
 void omma_attention(struct omma_thread *self, const struct omma_compute *compute,
-                    const struct omma_attention *attention);
+                    const struct omma_attention *attentions, size_t n);
 
 /* Floats that one query over n_keys needs for its partial results. */
 size_t omma_attention_partials(size_t n_heads, size_t head_dim, size_t n_keys);

@@ -1,8 +1,9 @@
 /*
- * One query.  The heads that share a key head are the rows of a GEMV over the keys as they lie, so
- * each key and value is read once.  A task is a key head and a block of KEYS keys; it leaves a
- * partial result (output, maximum, sum) for each of its heads, and after a barrier these are
- * combined in the order of the blocks: whoever computed them, the bits are the same.
+ * One query a sequence.  The heads that share a key head are the rows of a GEMV over the keys as
+ * they lie, so each key and value is read once.  A task is a sequence's key head and a block of
+ * KEYS keys; it leaves a partial result (output, maximum, sum) for each of its heads, and after a
+ * barrier these are combined in the order of the blocks: whoever computed them, the bits are the
+ * same.
  */
 #include "tensor/attention_decode.h"
 
@@ -19,6 +20,11 @@ static size_t partial_floats(size_t head_dim)
     return head_dim + 2;
 }
 
+static size_t count_blocks(const struct omma_attention *a)
+{
+    return (a->n_keys + KEYS - 1) / KEYS;
+}
+
 size_t omma_attention_partials(size_t n_heads, size_t head_dim, size_t n_keys)
 {
     return n_heads * ((n_keys + KEYS - 1) / KEYS) * partial_floats(head_dim);
@@ -31,7 +37,7 @@ size_t omma_attention_decode_scratch_bytes(void)
 
 static float *partial_at(const struct omma_attention *a, size_t head, size_t block)
 {
-    size_t n_blocks = (a->n_keys + KEYS - 1) / KEYS;
+    size_t n_blocks = count_blocks(a);
 
     return a->partials + (head * n_blocks + block) * partial_floats(a->head_dim);
 }
@@ -95,7 +101,7 @@ static void run_block(const struct omma_compute *compute, const struct omma_atte
 static void combine_head(const struct omma_compute *compute, const struct omma_attention *a,
                          size_t head)
 {
-    size_t n_blocks = (a->n_keys + KEYS - 1) / KEYS;
+    size_t n_blocks = count_blocks(a);
     size_t hd = a->head_dim;
     float *y = partial_at(a, head, 0);
     float max = y[hd], sum;
@@ -117,24 +123,57 @@ static void combine_head(const struct omma_compute *compute, const struct omma_a
     omma_operand_store(compute, &a->output, 0, head * hd, y, hd);
 }
 
-void omma_attention_decode(struct omma_thread *self, const struct omma_compute *compute,
-                           const struct omma_attention *a)
+/* One key head's heads over one block of keys. */
+static void run_task(struct omma_thread *self, const struct omma_compute *compute,
+                     const struct omma_attention *a, size_t task)
 {
-    size_t group = a->n_heads / a->n_kv_heads;
-    size_t n_blocks = (a->n_keys + KEYS - 1) / KEYS;
-    struct omma_range tasks = omma_team_range(self, a->n_kv_heads * n_blocks);
-    struct omma_range heads = omma_team_range(self, a->n_heads);
+    size_t n_blocks = count_blocks(a), group = a->n_heads / a->n_kv_heads;
+    size_t head = task / n_blocks * group;
 
-    for (size_t task = tasks.begin; task < tasks.end; task++) {
-        size_t kv_head = task / n_blocks;
+    for (size_t i = 0; i < group; i += OMMA_GEMV_MAX_M) {
+        run_block(compute, a, head + i, omma_min(OMMA_GEMV_MAX_M, group - i), task % n_blocks,
+                  (float *)(void *)self->scratch);
+    }
+}
 
-        for (size_t i = 0; i < group; i += OMMA_GEMV_MAX_M) {
-            run_block(compute, a, kv_head * group + i, omma_min(OMMA_GEMV_MAX_M, group - i),
-                      task % n_blocks, (float *)(void *)self->scratch);
+void omma_attention_decode(struct omma_thread *self, const struct omma_compute *compute,
+                           const struct omma_attention *attentions, size_t n)
+{
+    size_t n_tasks = 0, n_heads = 0, n_tasks_before = 0, n_heads_before = 0;
+    struct omma_range range, heads, own;
+
+    for (size_t i = 0; i < n; i++) {
+        const struct omma_attention *a = &attentions[i];
+
+        n_tasks += a->n_queries == 1 ? a->n_kv_heads * count_blocks(a) : 0;
+        n_heads += a->n_queries == 1 ? a->n_heads : 0;
+    }
+    if (n_tasks == 0) {
+        return;
+    }
+    range = omma_team_range(self, n_tasks);
+    heads = omma_team_range(self, n_heads);
+    for (size_t i = 0; i < n; i++) {
+        const struct omma_attention *a = &attentions[i];
+
+        if (a->n_queries == 1) {
+            own = omma_range_within(range, n_tasks_before, a->n_kv_heads * count_blocks(a));
+            n_tasks_before += a->n_kv_heads * count_blocks(a);
+            for (size_t task = own.begin; task < own.end; task++) {
+                run_task(self, compute, a, task);
+            }
         }
     }
     omma_team_barrier(self);
-    for (size_t head = heads.begin; head < heads.end; head++) {
-        combine_head(compute, a, head);
+    for (size_t i = 0; i < n; i++) {
+        const struct omma_attention *a = &attentions[i];
+
+        if (a->n_queries == 1) {
+            own = omma_range_within(heads, n_heads_before, a->n_heads);
+            n_heads_before += a->n_heads;
+            for (size_t head = own.begin; head < own.end; head++) {
+                combine_head(compute, a, head);
+            }
+        }
     }
 }

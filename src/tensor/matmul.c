@@ -274,26 +274,57 @@ static void finish_strip(const struct omma_compute *compute, size_t m, size_t fi
     }
 }
 
+/* Panels of a weight, the last one not always full. */
+static size_t count_panels(const struct omma_matrix *w)
+{
+    return (w->n_rows + COLUMNS - 1) / COLUMNS;
+}
+
+void omma_matmul_several(struct omma_thread *self, const struct omma_compute *compute, size_t m,
+                         const struct omma_operand *x, const struct omma_product *products,
+                         size_t n)
+{
+    struct scratch scratch = carve(self);
+    struct omma_range range;
+    size_t n_panels = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        n_panels += count_panels(&products[i].linear->weight);
+    }
+    range = omma_team_range(self, n_panels);
+    for (size_t first = 0; first < m; first += MAX_M) {
+        size_t m_here = omma_min(MAX_M, m - first), before = 0;
+
+        for (size_t i = 0; i < n; i++) {
+            const struct omma_linear *linear = products[i].linear;
+            const struct omma_matrix *w = &linear->weight;
+            struct omma_range panels = omma_range_within(range, before, count_panels(w));
+            struct rows behind = {0};
+
+            before += count_panels(w);
+            if (i + 1 < n && range.end > before) {
+                behind = panel_rows(&products[i + 1].linear->weight, 0, 1);
+            }
+            for (size_t p = panels.begin; p < panels.end; p++) {
+                struct rows rows = panel_rows(w, p, panels.end);
+                struct rows next = p + 1 < panels.end ? panel_rows(w, p + 1, panels.end) : behind;
+
+                compute_strip(compute, m_here, x, first, &rows, &next, scratch.panel,
+                              scratch.strips[0]);
+                finish_strip(compute, m_here, first, rows.n, rows.first, linear->bias,
+                             scratch.strips[0], &products[i].output);
+            }
+        }
+    }
+}
+
 void omma_matmul(struct omma_thread *self, const struct omma_compute *compute, size_t m,
                  const struct omma_operand *x, const struct omma_linear *linear,
                  const struct omma_output *output)
 {
-    const struct omma_matrix *w = &linear->weight;
-    struct scratch scratch = carve(self);
-    struct omma_range panels = omma_team_range(self, (w->n_rows + COLUMNS - 1) / COLUMNS);
+    struct omma_product product = {linear, *output};
 
-    for (size_t first = 0; first < m; first += MAX_M) {
-        size_t n = omma_min(MAX_M, m - first);
-
-        for (size_t p = panels.begin; p < panels.end; p++) {
-            struct rows rows = panel_rows(w, p, panels.end);
-            struct rows next = panel_rows(w, p + 1, panels.end);
-
-            compute_strip(compute, n, x, first, &rows, &next, scratch.panel, scratch.strips[0]);
-            finish_strip(compute, n, first, rows.n, rows.first, linear->bias, scratch.strips[0],
-                         output);
-        }
-    }
+    omma_matmul_several(self, compute, m, x, &product, 1);
 }
 
 void omma_matmul_gated(struct omma_thread *self, const struct omma_compute *compute, size_t m,
@@ -301,8 +332,7 @@ void omma_matmul_gated(struct omma_thread *self, const struct omma_compute *comp
                        const struct omma_linear *up, const struct omma_operand *output)
 {
     struct scratch scratch = carve(self);
-    size_t n_panels = (gate->weight.n_rows + COLUMNS - 1) / COLUMNS;
-    struct omma_range panels = omma_team_range(self, n_panels);
+    struct omma_range panels = omma_team_range(self, count_panels(&gate->weight));
 
     for (size_t first = 0; first < m; first += MAX_M) {
         size_t n = omma_min(MAX_M, m - first);

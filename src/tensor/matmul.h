@@ -37,6 +37,18 @@ void omma_matmul(struct omma_thread *self, const struct omma_compute *compute, s
                  const struct omma_operand *x, const struct omma_linear *linear,
                  const struct omma_output *output);
 
+/* One of several products of the same x. */
+struct omma_product {
+    const struct omma_linear *linear;
+    struct omma_output output;
+};
+
+/* The same for n products, whose rows are dealt out to the threads together; their weights have the
+ * same columns. */
+void omma_matmul_several(struct omma_thread *self, const struct omma_compute *compute, size_t m,
+                         const struct omma_operand *x, const struct omma_product *products,
+                         size_t n);
+
 /* output[m][ffn] = silu(gate x) * (up x), as an operand; the weights have the same shape. */
 void omma_matmul_gated(struct omma_thread *self, const struct omma_compute *compute, size_t m,
                        const struct omma_operand *x, const struct omma_linear *gate,

@@ -87,7 +87,7 @@ static void run(struct omma_thread *self, void *argument)
 {
     const struct problem *p = argument;
 
-    omma_attention(self, p->compute, &p->a);
+    omma_attention(self, p->compute, &p->a, 1);
 }
 
 /* The output of one query of one head, in double. */

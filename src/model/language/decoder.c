@@ -1,6 +1,7 @@
 /*
  * All threads run the same layers; between two operators that depend on each other stands a
- * barrier. The residual stream x is f32 [n_tokens][hidden].  Keys are cached after RoPE.
+ * barrier. The residual stream x is f32 [n_rows][hidden]: the tokens of all sequences, one after
+ * the other.  Keys are cached after RoPE.
  *
  * Memory of a pass of 512 tokens (1B, bf16): x 1.8 MB, q k v 2.4 MB, operands 0.9 + 0.9 + 5 MB.
  */
@@ -23,21 +24,28 @@
 /* all ones: infinite or no number */
 #define EXPONENT_BITS 0x7F800000u
 
+/* Where a row's key and value go. */
+struct place {
+    const struct omma_kv_cache *cache;
+    size_t position;
+};
+
 struct omma_decoder {
     const struct omma_config *config;
     const struct omma_weights *weights;
     const struct omma_compute *compute;
     struct omma_arena arena;
     size_t max_tokens;
-    float *x;                     /* [max_tokens][hidden] */
-    float *qkv;                   /* [max_tokens][(n_heads + 2 n_kv_heads) * head_dim] */
-    float *cosine, *sine;         /* [max_tokens][head_dim / 2] */
-    float *last;                  /* [hidden]: the last token's final norm, in f32 */
-    struct omma_operand normed;   /* [max_tokens][hidden] */
-    struct omma_operand q;        /* [max_tokens][n_heads * head_dim] */
-    struct omma_operand attended; /* [max_tokens][n_heads * head_dim] */
-    struct omma_operand inner;    /* [max_tokens][ffn] */
-    _Atomic int bad_layer;        /* any thread lowers it */
+    float *x;                          /* [max_tokens][hidden] */
+    float *qkv;                        /* [max_tokens][(n_heads + 2 n_kv_heads) * head_dim] */
+    float *cosine, *sine;              /* [max_tokens][head_dim / 2] */
+    struct place *places;              /* [max_tokens] */
+    struct omma_attention *attentions; /* [max_tokens]: a sequence's, in the layer at hand */
+    struct omma_operand normed;        /* [max_tokens][hidden] */
+    struct omma_operand q;             /* [max_tokens][n_heads * head_dim] */
+    struct omma_operand attended;      /* [max_tokens][n_heads * head_dim] */
+    struct omma_operand inner;         /* [max_tokens][ffn] */
+    _Atomic int bad_layer;             /* any thread lowers it */
 };
 
 static bool take_operand(struct omma_decoder *decoder, size_t n_columns,
@@ -78,9 +86,11 @@ enum omma_status omma_decoder_create(const struct omma_config *config,
     made->qkv = take_floats(made, max_tokens, qkv_width);
     made->cosine = take_floats(made, max_tokens, language->head_dim / 2);
     made->sine = take_floats(made, max_tokens, language->head_dim / 2);
-    made->last = take_floats(made, 1, language->hidden);
+    made->places = omma_arena_take(&made->arena, max_tokens, sizeof *made->places);
+    made->attentions = omma_arena_take(&made->arena, max_tokens, sizeof *made->attentions);
     if (made->x == NULL || made->qkv == NULL || made->cosine == NULL || made->sine == NULL ||
-        made->last == NULL || !take_operand(made, language->hidden, &made->normed) ||
+        made->places == NULL || made->attentions == NULL ||
+        !take_operand(made, language->hidden, &made->normed) ||
         !take_operand(made, q_width, &made->q) || !take_operand(made, q_width, &made->attended) ||
         !take_operand(made, language->ffn, &made->inner)) {
         omma_decoder_destroy(&made);
@@ -114,39 +124,78 @@ size_t omma_decoder_scratch_bytes(const struct omma_config *config)
                                   omma_attention_scratch_bytes(config->language.head_dim)));
 }
 
+/* All sequences' tokens. */
+static size_t count_rows(const struct omma_decoder_pass *pass)
+{
+    size_t n = 0;
+
+    for (size_t s = 0; s < pass->n_sequences; s++) {
+        n += pass->sequences[s].n_tokens;
+    }
+    return n;
+}
+
+/* Prepare the row of a sequence's token t: its embedding, its rotation, its place in the cache. */
+static void embed_token(struct omma_decoder *decoder, const struct omma_decoder_sequence *sequence,
+                        size_t t, size_t row)
+{
+    const struct omma_language_config *language = &decoder->config->language;
+    struct omma_rope rope = {.head_dim = language->head_dim};
+    float *x = decoder->x + row * language->hidden;
+    size_t half = language->head_dim / 2;
+
+    if (sequence->visual != NULL && sequence->visual[t] != NULL) {
+        memcpy(x, sequence->visual[t], language->hidden * sizeof *x);
+    } else {
+        omma_matrix_read_row(decoder->compute, &decoder->weights->language.embedding,
+                             (size_t)sequence->ids[t], x);
+    }
+    omma_rope_angles(&rope, sequence->inverse_frequency, sequence->positions[t],
+                     decoder->cosine + row * half, decoder->sine + row * half);
+    decoder->places[row] = (struct place){sequence->cache, sequence->n_cached + t};
+}
+
+/* Show each sequence's rows of a stage to its observer. */
+static void observe(struct omma_thread *self, struct omma_decoder *decoder,
+                    const struct omma_decoder_pass *pass, const char *stage, int layer)
+{
+    size_t hidden = decoder->config->language.hidden, row = 0;
+
+    for (size_t s = 0; s < pass->n_sequences; s++) {
+        const struct omma_decoder_sequence *sequence = &pass->sequences[s];
+
+        omma_observe(self, sequence->observer, stage, layer, sequence->n_cached, sequence->n_tokens,
+                     hidden, decoder->x + row * hidden);
+        row += sequence->n_tokens;
+    }
+}
+
 static void embed(struct omma_thread *self, struct omma_decoder *decoder,
                   const struct omma_decoder_pass *pass)
 {
-    const struct omma_language_config *language = &decoder->config->language;
-    struct omma_range range = omma_team_range(self, pass->n_tokens);
-    struct omma_rope rope = {.head_dim = language->head_dim};
-    size_t half = language->head_dim / 2;
+    struct omma_range range = omma_team_range(self, count_rows(pass));
+    size_t row = 0;
 
-    for (size_t t = range.begin; t < range.end; t++) {
-        float *x = decoder->x + t * language->hidden;
-
-        if (pass->visual != NULL && pass->visual[t] != NULL) {
-            memcpy(x, pass->visual[t], language->hidden * sizeof *x);
-        } else {
-            omma_matrix_read_row(decoder->compute, &decoder->weights->language.embedding,
-                                 (size_t)pass->ids[t], x);
+    for (size_t s = 0; s < pass->n_sequences; s++) {
+        for (size_t t = 0; t < pass->sequences[s].n_tokens; t++, row++) {
+            if (row >= range.begin && row < range.end) {
+                embed_token(decoder, &pass->sequences[s], t, row);
+            }
         }
-        omma_rope_angles(&rope, pass->inverse_frequency, pass->positions[t],
-                         decoder->cosine + t * half, decoder->sine + t * half);
     }
     if (self->index == 0) {
         atomic_store(&decoder->bad_layer, INT32_MAX);
     }
     omma_team_barrier(self);
-    omma_observe(self, pass->observer, "inputs_embeds", OMMA_OBSERVE_NO_LAYER, pass->n_cached,
-                 pass->n_tokens, language->hidden, decoder->x);
+    observe(self, decoder, pass, "inputs_embeds", OMMA_OBSERVE_NO_LAYER);
 }
 
-/* Put n values into the cache, head head of a plane, position position. */
-static void cache_values(const struct omma_compute *compute, const struct omma_kv_cache *cache,
-                         void *plane, size_t head, size_t position, const float *values)
+/* Put a head's values into the cache. */
+static void cache_values(const struct omma_compute *compute, const struct place *place, void *plane,
+                         size_t head, const float *values)
 {
-    size_t at = (head * cache->capacity + position) * cache->head_dim;
+    const struct omma_kv_cache *cache = place->cache;
+    size_t at = (head * cache->capacity + place->position) * cache->head_dim;
 
     if (cache->dtype == OMMA_DTYPE_BF16) {
         compute->kernels.f32_to_bf16(cache->head_dim, values, (uint16_t *)plane + at);
@@ -155,88 +204,108 @@ static void cache_values(const struct omma_compute *compute, const struct omma_k
     }
 }
 
-/* Rotate queries and keys; queries become an operand, keys and values go into the cache. */
-static void rotate_and_cache(struct omma_thread *self, struct omma_decoder *decoder,
-                             const struct omma_decoder_pass *pass, size_t layer)
+/* Rotate queries and keys; queries become an operand, keys and values go into the caches. */
+static void rotate_and_cache(struct omma_thread *self, struct omma_decoder *decoder, size_t n_rows,
+                             size_t layer)
 {
     const struct omma_language_config *language = &decoder->config->language;
     const struct omma_compute *compute = decoder->compute;
     size_t hd = language->head_dim;
     size_t n_heads = language->n_heads + 2 * language->n_kv_heads;
-    struct omma_range range = omma_team_range(self, pass->n_tokens * n_heads);
+    struct omma_range range = omma_team_range(self, n_rows * n_heads);
 
     for (size_t i = range.begin; i < range.end; i++) {
-        size_t t = i / n_heads, head = i % n_heads;
+        size_t row = i / n_heads, head = i % n_heads;
+        const struct place *place = &decoder->places[row];
         float *values = decoder->qkv + i * hd;
-        const float *cosine = decoder->cosine + t * (hd / 2);
-        const float *sine = decoder->sine + t * (hd / 2);
+        const float *cosine = decoder->cosine + row * (hd / 2);
+        const float *sine = decoder->sine + row * (hd / 2);
 
         if (head < language->n_heads) {
             compute->kernels.rope(hd, cosine, sine, values);
-            omma_operand_store(compute, &decoder->q, t, head * hd, values, hd);
+            omma_operand_store(compute, &decoder->q, row, head * hd, values, hd);
         } else if (head < language->n_heads + language->n_kv_heads) {
             compute->kernels.rope(hd, cosine, sine, values);
-            cache_values(compute, pass->cache, omma_kv_cache_keys(pass->cache, layer),
-                         head - language->n_heads, pass->n_cached + t, values);
+            cache_values(compute, place, omma_kv_cache_keys(place->cache, layer),
+                         head - language->n_heads, values);
         } else {
-            cache_values(compute, pass->cache, omma_kv_cache_values(pass->cache, layer),
-                         head - language->n_heads - language->n_kv_heads, pass->n_cached + t,
-                         values);
+            cache_values(compute, place, omma_kv_cache_values(place->cache, layer),
+                         head - language->n_heads - language->n_kv_heads, values);
         }
     }
 }
 
+/* The attention of each sequence over its own cache. */
+static void plan_attentions(struct omma_decoder *decoder, const struct omma_decoder_pass *pass,
+                            size_t layer)
+{
+    const struct omma_language_config *language = &decoder->config->language;
+    size_t hd = language->head_dim, row = 0;
+
+    for (size_t s = 0; s < pass->n_sequences; s++) {
+        const struct omma_decoder_sequence *sequence = &pass->sequences[s];
+        struct omma_operand q = decoder->q, attended = decoder->attended;
+
+        q.data = omma_operand_at(&q, row, 0);
+        attended.data = omma_operand_at(&attended, row, 0);
+        decoder->attentions[s] = (struct omma_attention){
+            .n_queries = sequence->n_tokens,
+            .n_keys = sequence->n_cached + sequence->n_tokens,
+            .n_heads = language->n_heads,
+            .n_kv_heads = language->n_kv_heads,
+            .head_dim = hd,
+            .scale = 1.0f / sqrtf((float)hd),
+            .causal = true,
+            .first_position = sequence->n_cached,
+            .q = q,
+            .k = omma_kv_cache_keys(sequence->cache, layer),
+            .v = omma_kv_cache_values(sequence->cache, layer),
+            .kv_stride = hd,
+            .kv_head_stride = sequence->cache->capacity * hd,
+            .kv_dtype = sequence->cache->dtype,
+            .output = attended,
+            .partials = sequence->partials,
+        };
+        row += sequence->n_tokens;
+    }
+}
+
 static void attend(struct omma_thread *self, struct omma_decoder *decoder,
-                   const struct omma_decoder_pass *pass, size_t index)
+                   const struct omma_decoder_pass *pass, size_t n_rows, size_t index)
 {
     const struct omma_language_config *language = &decoder->config->language;
     const struct omma_language_layer *layer = &decoder->weights->language.layers[index];
     const struct omma_compute *compute = decoder->compute;
     struct omma_norm norm = {.weight = layer->attention_norm};
-    size_t n = pass->n_tokens, hd = language->head_dim;
-    size_t width = (language->n_heads + 2 * language->n_kv_heads) * hd;
-    struct omma_output output = {.kind = OMMA_OUTPUT_STORE, .f32_stride = width};
-    struct omma_attention attention = {
-        .n_queries = n,
-        .n_keys = pass->n_cached + n,
-        .n_heads = language->n_heads,
-        .n_kv_heads = language->n_kv_heads,
-        .head_dim = hd,
-        .scale = 1.0f / sqrtf((float)hd),
-        .causal = true,
-        .first_position = pass->n_cached,
-        .q = decoder->q,
-        .k = omma_kv_cache_keys(pass->cache, index),
-        .v = omma_kv_cache_values(pass->cache, index),
-        .kv_stride = hd,
-        .kv_head_stride = pass->cache->capacity * hd,
-        .kv_dtype = pass->cache->dtype,
-        .output = decoder->attended,
-        .partials = pass->partials,
-    };
+    size_t q_width = language->n_heads * language->head_dim;
+    size_t kv_width = language->n_kv_heads * language->head_dim;
+    struct omma_output output = {
+        .kind = OMMA_OUTPUT_STORE, .f32 = decoder->qkv, .f32_stride = q_width + 2 * kv_width};
+    struct omma_product products[3] = {
+        {&layer->q, output}, {&layer->k, output}, {&layer->v, output}};
 
-    omma_norm_rows(self, compute, n, language->hidden, decoder->x, language->hidden, &norm,
+    products[1].output.f32 += q_width;
+    products[2].output.f32 += q_width + kv_width;
+    omma_norm_rows(self, compute, n_rows, language->hidden, decoder->x, language->hidden, &norm,
                    language->norm_eps, &decoder->normed);
     omma_team_barrier(self);
-    output.f32 = decoder->qkv;
-    omma_matmul(self, compute, n, &decoder->normed, &layer->q, &output);
-    output.f32 = decoder->qkv + language->n_heads * hd;
-    omma_matmul(self, compute, n, &decoder->normed, &layer->k, &output);
-    output.f32 = decoder->qkv + (language->n_heads + language->n_kv_heads) * hd;
-    omma_matmul(self, compute, n, &decoder->normed, &layer->v, &output);
+    omma_matmul_several(self, compute, n_rows, &decoder->normed, products, 3);
     omma_team_barrier(self);
-    rotate_and_cache(self, decoder, pass, index);
+    rotate_and_cache(self, decoder, n_rows, index);
+    if (self->index == 0) {
+        plan_attentions(decoder, pass, index);
+    }
     omma_team_barrier(self);
-    omma_attention(self, compute, &attention);
+    omma_attention(self, compute, decoder->attentions, pass->n_sequences);
     omma_team_barrier(self);
     output = (struct omma_output){
         .kind = OMMA_OUTPUT_RESIDUAL, .f32 = decoder->x, .f32_stride = language->hidden};
-    omma_matmul(self, compute, n, &decoder->attended, &layer->o, &output);
+    omma_matmul(self, compute, n_rows, &decoder->attended, &layer->o, &output);
     omma_team_barrier(self);
 }
 
-static void feed_forward(struct omma_thread *self, struct omma_decoder *decoder,
-                         const struct omma_decoder_pass *pass, size_t index)
+static void feed_forward(struct omma_thread *self, struct omma_decoder *decoder, size_t n_rows,
+                         size_t index)
 {
     const struct omma_language_config *language = &decoder->config->language;
     const struct omma_language_layer *layer = &decoder->weights->language.layers[index];
@@ -244,22 +313,22 @@ static void feed_forward(struct omma_thread *self, struct omma_decoder *decoder,
     struct omma_output output = {
         .kind = OMMA_OUTPUT_RESIDUAL, .f32 = decoder->x, .f32_stride = language->hidden};
 
-    omma_norm_rows(self, decoder->compute, pass->n_tokens, language->hidden, decoder->x,
-                   language->hidden, &norm, language->norm_eps, &decoder->normed);
+    omma_norm_rows(self, decoder->compute, n_rows, language->hidden, decoder->x, language->hidden,
+                   &norm, language->norm_eps, &decoder->normed);
     omma_team_barrier(self);
-    omma_matmul_gated(self, decoder->compute, pass->n_tokens, &decoder->normed, &layer->gate,
-                      &layer->up, &decoder->inner);
+    omma_matmul_gated(self, decoder->compute, n_rows, &decoder->normed, &layer->gate, &layer->up,
+                      &decoder->inner);
     omma_team_barrier(self);
-    omma_matmul(self, decoder->compute, pass->n_tokens, &decoder->inner, &layer->down, &output);
+    omma_matmul(self, decoder->compute, n_rows, &decoder->inner, &layer->down, &output);
     omma_team_barrier(self);
 }
 
 /* Note the layer if a value of this thread's rows is infinite or no number. */
-static void check_finite(struct omma_thread *self, struct omma_decoder *decoder, size_t n_tokens,
+static void check_finite(struct omma_thread *self, struct omma_decoder *decoder, size_t n_rows,
                          int layer)
 {
     size_t hidden = decoder->config->language.hidden;
-    struct omma_range range = omma_team_range(self, n_tokens * hidden);
+    struct omma_range range = omma_team_range(self, n_rows * hidden);
     uint32_t n_bad = 0;
 
 #pragma omp simd reduction(+ : n_bad)
@@ -274,40 +343,67 @@ static void check_finite(struct omma_thread *self, struct omma_decoder *decoder,
     }
 }
 
-/* The final norm: of all rows for an observer, of the last one for the logits. */
+/* The logits of the last tokens that are to have them. */
 static void predict(struct omma_thread *self, struct omma_decoder *decoder,
                     const struct omma_decoder_pass *pass)
 {
     const struct omma_language_config *language = &decoder->config->language;
     const struct omma_language_weights *weights = &decoder->weights->language;
-    const struct omma_compute *compute = decoder->compute;
-    size_t hidden = language->hidden;
     struct omma_output output = {
         .kind = OMMA_OUTPUT_STORE, .f32 = pass->logits, .f32_stride = language->vocab};
+    float *normed = (float *)(void *)self->scratch;
+    size_t n_wanted = 0, row = 0;
 
-    if (pass->logits != NULL) {
-        if (self->index == 0) {
-            compute->kernels.rms_norm(hidden, decoder->x + (pass->n_tokens - 1) * hidden,
-                                      weights->norm, language->norm_eps, decoder->last);
-            omma_operand_store(compute, &decoder->normed, 0, 0, decoder->last, hidden);
+    for (size_t s = 0; s < pass->n_sequences; s++) {
+        row += pass->sequences[s].n_tokens;
+        if (!pass->sequences[s].wants_logits) {
+            continue;
         }
+        if (n_wanted % self->n_threads == self->index) {
+            decoder->compute->kernels.rms_norm(language->hidden,
+                                               decoder->x + (row - 1) * language->hidden,
+                                               weights->norm, language->norm_eps, normed);
+            omma_operand_store(decoder->compute, &decoder->normed, n_wanted, 0, normed,
+                               language->hidden);
+        }
+        n_wanted++;
+    }
+    if (n_wanted > 0) {
         omma_team_barrier(self);
-        omma_matmul(self, compute, 1, &decoder->normed, &weights->lm_head, &output);
+        omma_matmul(self, decoder->compute, n_wanted, &decoder->normed, &weights->lm_head, &output);
         omma_team_barrier(self);
     }
-    if (pass->observer != NULL && pass->observer->rows != NULL) {
-        struct omma_range range = omma_team_range(self, pass->n_tokens);
+}
 
-        for (size_t t = range.begin; t < range.end; t++) {
-            float *x = decoder->x + t * hidden;
+/* The final norm of the rows, in their place, and the logits, where someone watches. */
+static void observe_end(struct omma_thread *self, struct omma_decoder *decoder,
+                        const struct omma_decoder_pass *pass)
+{
+    const struct omma_language_config *language = &decoder->config->language;
+    size_t hidden = language->hidden, row = 0, n_wanted = 0;
 
-            compute->kernels.rms_norm(hidden, x, weights->norm, language->norm_eps, x);
+    for (size_t s = 0; s < pass->n_sequences; s++) {
+        const struct omma_decoder_sequence *sequence = &pass->sequences[s];
+        const struct omma_observer *observer = sequence->observer;
+        struct omma_range range = omma_team_range(self, sequence->n_tokens);
+        float *x = decoder->x + row * hidden;
+        size_t n = sequence->n_tokens;
+
+        row += n;
+        n_wanted += sequence->wants_logits;
+        if (observer == NULL || observer->rows == NULL) {
+            continue;
         }
-        omma_observe(self, pass->observer, "language.norm", OMMA_OBSERVE_NO_LAYER, pass->n_cached,
-                     pass->n_tokens, hidden, decoder->x);
-        if (pass->logits != NULL) {
-            omma_observe(self, pass->observer, "logits", OMMA_OBSERVE_NO_LAYER, 0, 1,
-                         language->vocab, pass->logits);
+        for (size_t t = range.begin; t < range.end; t++) {
+            decoder->compute->kernels.rms_norm(hidden, x + t * hidden,
+                                               decoder->weights->language.norm, language->norm_eps,
+                                               x + t * hidden);
+        }
+        omma_observe(self, observer, "language.norm", OMMA_OBSERVE_NO_LAYER, sequence->n_cached, n,
+                     hidden, x);
+        if (sequence->wants_logits) {
+            omma_observe(self, observer, "logits", OMMA_OBSERVE_NO_LAYER, 0, 1, language->vocab,
+                         pass->logits + (n_wanted - 1) * language->vocab);
         }
     }
 }
@@ -316,15 +412,16 @@ void omma_decoder_forward(struct omma_thread *self, struct omma_decoder *decoder
                           const struct omma_decoder_pass *pass)
 {
     const struct omma_language_config *language = &decoder->config->language;
+    size_t n_rows = count_rows(pass);
 
     embed(self, decoder, pass);
     for (size_t i = 0; i < language->n_layers; i++) {
-        attend(self, decoder, pass, i);
-        feed_forward(self, decoder, pass, i);
-        check_finite(self, decoder, pass->n_tokens, (int)i);
-        omma_observe(self, pass->observer, "language.layer", (int)i, pass->n_cached, pass->n_tokens,
-                     language->hidden, decoder->x);
+        attend(self, decoder, pass, n_rows, i);
+        feed_forward(self, decoder, n_rows, i);
+        check_finite(self, decoder, n_rows, (int)i);
+        observe(self, decoder, pass, "language.layer", (int)i);
     }
     predict(self, decoder, pass);
+    observe_end(self, decoder, pass);
     omma_team_barrier(self);
 }

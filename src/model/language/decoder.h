@@ -24,18 +24,32 @@ enum omma_status omma_decoder_create(const struct omma_config *config,
                                      struct omma_decoder **decoder, struct omma_error *error);
 void omma_decoder_destroy(struct omma_decoder **decoder);
 
-/* One pass over consecutive tokens of one session. */
-struct omma_decoder_pass {
-    size_t n_tokens;
+/* Consecutive tokens of one sequence: a part of its prompt, or the token generated last. */
+struct omma_decoder_sequence {
+    size_t n_tokens;            /* at least 1 */
     size_t n_cached;            /* tokens before them, in the cache */
     const int32_t *ids;         /* [n_tokens], below the rows of the embedding */
     const float *const *visual; /* [n_tokens]: a row [hidden] instead of the embedding, or NULL */
     const float *positions;     /* [n_tokens]: for RoPE, apart from the place in the cache */
-    const float *inverse_frequency; /* [head_dim / 2] */
-    const struct omma_kv_cache *cache;
+    const float *inverse_frequency;       /* [head_dim / 2] */
+    const struct omma_kv_cache *cache;    /* its own */
     float *partials;                      /* omma_attention_partials() of the cache's capacity */
     const struct omma_observer *observer; /* may be NULL */
-    float *logits;                        /* [vocab] of the last token; NULL: not wanted */
+    bool wants_logits;                    /* of its last token */
+};
+
+/*
+ * One pass over the weights for all sequences, whose tokens are at most max_tokens together.
+ *
+ * A sequence gets what it would get alone but for the order of sums: products of up to 8 rows go
+ * through the GEMV, more through the GEMM, and either gives a row the same bits whatever rows stand
+ * beside it.  So the bits are the same while all sequences together have at most 8 tokens and it
+ * has so alone, or while it has more than 8 alone.
+ */
+struct omma_decoder_pass {
+    const struct omma_decoder_sequence *sequences;
+    size_t n_sequences; /* at least 1 */
+    float *logits;      /* [sequences that want them][vocab], in their order; NULL if none does */
 };
 
 enum { OMMA_DECODER_ALL_FINITE = -1 };

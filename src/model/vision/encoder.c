@@ -235,7 +235,7 @@ static void attend(struct omma_thread *self, struct omma_encoder *encoder,
     project_query(self, encoder, &layer->k, layer->k_norm, &encoder->k);
     omma_matmul(self, encoder->compute, n, &encoder->normed, &layer->v, &output);
     omma_team_barrier(self);
-    omma_attention(self, encoder->compute, &attention);
+    omma_attention(self, encoder->compute, &attention, 1);
     omma_team_barrier(self);
     output = (struct omma_output){
         .kind = OMMA_OUTPUT_RESIDUAL, .f32 = encoder->h, .f32_stride = d, .scale = layer->scale1};
