@@ -1,10 +1,16 @@
 # OMMA_ISA_FLAGS
 # Each tier of kernels is a convenience library with flags of its own; the rest of omma is built for the
 # baseline of the architecture.  A tier that the compiler cannot build is left out and named in the summary.
+m4_define([omma_avx512_flags],
+    [-mavx2 -mfma -mf16c -mbmi2 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512])
+
 AC_DEFUN([OMMA_ISA_FLAGS], [
     OMMA_ISA_TIER([AVX2], [-mavx2 -mfma -mf16c -mbmi2],
         [[#include <immintrin.h>]], [[return _mm256_movemask_ps(_mm256_setzero_ps());]])
-    OMMA_ISA_TIER([AVX512BF16], [-mavx2 -mfma -mf16c -mbmi2 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512bf16 -mprefer-vector-width=512],
+    OMMA_ISA_TIER([AVX512], [m4_normalize(omma_avx512_flags)],
+        [[#include <immintrin.h>]],
+        [[return (int)_mm512_reduce_add_ps(_mm512_cvtepi32_ps(_mm512_maskz_abs_epi8(1, _mm512_setzero_si512())));]])
+    OMMA_ISA_TIER([AVX512BF16], [m4_normalize(omma_avx512_flags -mavx512vnni -mavx512bf16)],
         [[#include <immintrin.h>]],
         [[__m512bh a = _mm512_cvtne2ps_pbh(_mm512_setzero_ps(), _mm512_setzero_ps());
           return (int)_mm512_reduce_add_ps(_mm512_dpbf16_ps(_mm512_setzero_ps(), a, a));]])

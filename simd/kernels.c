@@ -1,4 +1,4 @@
-/* The table: rows of simd/kernels.def, tier over tier. */
+/* The table: rows of simd/kernels.def, a tier over those it stands on. */
 #include "config.h"
 
 #include "simd/kernels.h"
@@ -8,7 +8,7 @@ struct omma_kernels omma_kernels_select(enum omma_isa isa)
     struct omma_kernels kernels = {.isa = isa};
 
 #define OMMA_KERNEL(family, function, tier)                                                        \
-    if ((tier) <= isa) {                                                                           \
+    if (omma_isa_contains(isa, tier)) {                                                            \
         kernels.family = function;                                                                 \
     }
 #include "simd/kernels.def"

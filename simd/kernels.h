@@ -6,20 +6,22 @@
  * elements named, needs alignment beyond its element's (panels: 64 bytes), or keeps state.  Unless
  * said otherwise inputs and outputs do not overlap.  Counts may be 0, which writes nothing.
  *
- * The scalar tier is the definition.  Other tiers may sum in another order, and exp, erf and division
- * may differ by a few units in the last place; bounds are in tests/simd.  Every tier gives the same
- * bits for one row whatever other rows are computed with it, except that omma_gemv_* and omma_gemm_*
- * differ from each other.
+ * The scalar tier is the definition.  Other tiers may sum in another order, and exp, erf and
+ * division may differ by a few units in the last place; bounds are in tests/simd.  Every tier gives
+ * the same bits for one row whatever other rows are computed with it, except that omma_gemv_* and
+ * omma_gemm_* differ from each other.
  */
 #ifndef OMMA_SIMD_KERNELS_H
 #define OMMA_SIMD_KERNELS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "simd/cpu.h"
 
-/* ---- matrix products -------------------------------------------------------------------------- */
+/* ---- matrix products --------------------------------------------------------------------------
+ */
 
 /* Columns of C that one panel gives; the same in all tiers, so that work is split alike. */
 enum { OMMA_PANEL_COLUMNS = 32 };
@@ -32,15 +34,16 @@ enum { OMMA_GEMV_MAX_M = 8 };
  * consecutive k side by side, an odd k filled up with zero.  Columns from n to 32 are zero.
  */
 
-/* C = A B, or C += A B with accumulate; n <= 32 columns of a panel over k.  Rows of A that lie a power of
- * two of bytes apart share the sets of a cache and are slower: pad a_stride. */
+/* C = A B, or C += A B with accumulate; n <= 32 columns of a panel over k.  Rows of A that lie a
+ * power of two of bytes apart share the sets of a cache and are slower: pad a_stride. */
 typedef void (*omma_gemm_f32_fn)(size_t m, size_t n, size_t k, const float *a, size_t a_stride,
                                  const float *panel, float *c, size_t c_stride, bool accumulate);
 typedef void (*omma_gemm_bf16_fn)(size_t m, size_t n, size_t k, const uint16_t *a, size_t a_stride,
                                   const uint16_t *panel, float *c, size_t c_stride,
                                   bool accumulate);
 
-/* Pack n <= 32 rows of k elements: the panel's columns are the source's rows (weights [n][k], keys). */
+/* Pack n <= 32 rows of k elements: the panel's columns are the source's rows (weights [n][k],
+ * keys). */
 typedef void (*omma_pack_rows_f32_f32_fn)(size_t n, size_t k, const float *source, size_t stride,
                                           float *panel);
 typedef void (*omma_pack_rows_f32_16_fn)(size_t n, size_t k, const uint16_t *source, size_t stride,
@@ -56,8 +59,8 @@ typedef void (*omma_pack_columns_f32_bf16_fn)(size_t n, size_t k, const uint16_t
 typedef void (*omma_pack_columns_bf16_fn)(size_t n, size_t k, const uint16_t *source, size_t stride,
                                           uint16_t *panel);
 
-/* y[m][n] = x[m][k] W[n][k]^T with W as it lies, m <= 8; every element of W is read once.  Rows of x that
- * begin at multiples of 64 bytes are up to twice as fast. */
+/* y[m][n] = x[m][k] W[n][k]^T with W as it lies, m <= 8; every element of W is read once.  Rows of
+ * x that begin at multiples of 64 bytes are up to twice as fast. */
 typedef void (*omma_gemv_f32_f32w_fn)(size_t m, size_t n, size_t k, const float *x, size_t x_stride,
                                       const float *w, size_t w_stride, float *y, size_t y_stride);
 typedef void (*omma_gemv_f32_16w_fn)(size_t m, size_t n, size_t k, const float *x, size_t x_stride,
@@ -67,7 +70,8 @@ typedef void (*omma_gemv_bf16_bf16w_fn)(size_t m, size_t n, size_t k, const uint
                                         size_t x_stride, const uint16_t *w, size_t w_stride,
                                         float *y, size_t y_stride);
 
-/* y[m][n] += p[m][k] V[k][n], m <= 8: rows of V weighted by p, in the order of k (decode attention). */
+/* y[m][n] += p[m][k] V[k][n], m <= 8: rows of V weighted by p, in the order of k (decode
+ * attention). */
 typedef void (*omma_weighted_sum_f32_fn)(size_t m, size_t n, size_t k, const float *p,
                                          size_t p_stride, const float *v, size_t v_stride, float *y,
                                          size_t y_stride);
@@ -75,14 +79,68 @@ typedef void (*omma_weighted_sum_bf16_fn)(size_t m, size_t n, size_t k, const fl
                                           size_t p_stride, const uint16_t *v, size_t v_stride,
                                           float *y, size_t y_stride);
 
-/* ---- rows of n elements ----------------------------------------------------------------------- */
+/* ---- int8 --------------------------------------------------------------------------------------
+ */
+
+/*
+ * Quantize a row by its largest magnitude: scale = max |x| / 127.5, q = x / scale rounded to
+ * nearest even and clamped to -128 .. 127 (compressed-tensors' symmetric int8, dynamic per token);
+ * returns scale and sets *sum to the sum of q.  A row of zeros has scale 0 and q 0.  x is finite.
+ * Every tier gives the same bits.
+ */
+typedef float (*omma_quantize_i8_fn)(size_t n, const float *x, int8_t *q, int32_t *sum);
+
+/*
+ * Products of bytes -128 .. 127 in i32, exact; all k of a product together at most 65536.
+ *
+ * Some tiers multiply w + 128, which is unsigned, by x (vpdpbusd), and take 128 sum(x) off again:
+ * so these take the sum of each row of x over all k of the product.  A panel is the tier's own:
+ * panel_i8_bytes(k) bytes at most 64 (k + 3), aligned to 64, to be read by the same tier's gemm_i8
+ * with the same k.
+ */
+typedef size_t (*omma_panel_i8_bytes_fn)(size_t k);
+typedef void (*omma_pack_rows_i8_fn)(size_t n, size_t k, const int8_t *source, size_t stride,
+                                     void *panel); /* n <= 32 */
+
+/* C = A B, or C += A B.  Where K is multiplied in blocks, a_sums are those of the whole rows in one
+ * of the calls and NULL in the others: C is right after the last. */
+typedef void (*omma_gemm_i8_fn)(size_t m, size_t n, size_t k, const int8_t *a, size_t a_stride,
+                                const int32_t *a_sums, const void *panel, int32_t *c,
+                                size_t c_stride, bool accumulate);
+
+/* y[m][n] = x[m][k] W[n][k]^T with W as it lies, m <= 8. */
+typedef void (*omma_gemv_i8_fn)(size_t m, size_t n, size_t k, const int8_t *x, size_t x_stride,
+                                const int32_t *x_sums, const int8_t *w, size_t w_stride, int32_t *y,
+                                size_t y_stride);
+
+/* y = x * (a * scales), or y += with accumulate, each step rounded to f32: i32 sums of a token of
+ * scale a to values; y may be x's own place.  Every tier gives the same bits without accumulate. */
+typedef void (*omma_dequantize_i32_fn)(size_t n, const int32_t *x, float a, const float *scales,
+                                       float *y, bool accumulate);
+
+/* Weights of int8 with f32 or bf16 activations: as the kernels above for 16-bit weights, without
+ * the weights' scales (bytes are exact in bf16). */
+typedef void (*omma_pack_rows_f32_i8_fn)(size_t n, size_t k, const int8_t *source, size_t stride,
+                                         float *panel);
+typedef void (*omma_pack_rows_bf16_i8_fn)(size_t n, size_t k, const int8_t *source, size_t stride,
+                                          uint16_t *panel);
+typedef void (*omma_gemv_f32_i8w_fn)(size_t m, size_t n, size_t k, const float *x, size_t x_stride,
+                                     const int8_t *w, size_t w_stride, float *y, size_t y_stride);
+typedef void (*omma_gemv_bf16_i8w_fn)(size_t m, size_t n, size_t k, const uint16_t *x,
+                                      size_t x_stride, const int8_t *w, size_t w_stride, float *y,
+                                      size_t y_stride);
+typedef void (*omma_i8_to_f32_fn)(size_t n, const int8_t *x, float *y);
+
+/* ---- rows of n elements -----------------------------------------------------------------------
+ */
 
 typedef void (*omma_f32_to_bf16_fn)(size_t n, const float *x, uint16_t *y);
 typedef void (*omma_16_to_f32_fn)(size_t n, const uint16_t *x, float *y); /* from bf16 or f16 */
 typedef void (*omma_round_bf16_fn)(size_t n, const float *x, float *y);   /* y may be x */
 
 /* y = x / sqrt(mean(x^2) + eps) * weight; y may be x */
-typedef void (*omma_rms_norm_fn)(size_t n, const float *x, const float *weight, float eps, float *y);
+typedef void (*omma_rms_norm_fn)(size_t n, const float *x, const float *weight, float eps,
+                                 float *y);
 /* y = (x - mean) / sqrt(variance + eps) * weight + bias; biased variance; y may be x */
 typedef void (*omma_layer_norm_fn)(size_t n, const float *x, const float *weight, const float *bias,
                                    float eps, float *y);
@@ -101,8 +159,8 @@ typedef void (*omma_scale_fn)(size_t n, float a, float *y);
 
 /* The largest element; -infinity for n = 0.  No element is NaN. */
 typedef float (*omma_row_max_fn)(size_t n, const float *x);
-/* y = exp((x - shift) * scale), and the sum of y; x may be -infinity; y may be x.  (x - shift) * scale
- * is at most 0; below -87 the result may be 0. */
+/* y = exp((x - shift) * scale), and the sum of y; x may be -infinity; y may be x.  (x - shift) *
+ * scale is at most 0; below -87 the result may be 0. */
 typedef float (*omma_exp_sum_fn)(size_t n, const float *x, float shift, float scale, float *y);
 
 /* Rotate one head in place: for j < n / 2,
@@ -110,16 +168,18 @@ typedef float (*omma_exp_sum_fn)(size_t n, const float *x, float shift, float sc
  * n is even; cosine and sine have n / 2 elements. */
 typedef void (*omma_rope_fn)(size_t n, const float *cosine, const float *sine, float *x);
 
-/* ---- probes of the machine -------------------------------------------------------------------- */
+/* ---- probes of the machine --------------------------------------------------------------------
+ */
 
-/* Do at least n independent chains' worth of multiply-adds held in registers; returns how many single
- * multiply-adds were done (NULL in the table: the tier has no such instruction). */
+/* Do at least n independent chains' worth of multiply-adds held in registers; returns how many
+ * single multiply-adds were done (NULL in the table: the tier has no such instruction). */
 typedef uint64_t (*omma_probe_fn)(uint64_t n_rounds);
-/* Read n_bytes (a multiple of 4096) with the widest loads, one stream; returns a value that depends on
- * them all. */
+/* Read n_bytes (a multiple of 4096) with the widest loads, one stream; returns a value that depends
+ * on them all. */
 typedef uint64_t (*omma_probe_read_fn)(const void *bytes, size_t n_bytes);
 
-/* ---- the table -------------------------------------------------------------------------------- */
+/* ---- the table --------------------------------------------------------------------------------
+ */
 
 /* A value that its owner holds and hands down; filled from simd/kernels.def. */
 struct omma_kernels {
@@ -134,7 +194,8 @@ struct omma_kernels {
 struct omma_kernels omma_kernels_select(enum omma_isa isa);
 
 /* A declaration of every kernel. */
-#define OMMA_KERNEL(family, function, tier) extern __typeof__(*((struct omma_kernels *)0)->family) function;
+#define OMMA_KERNEL(family, function, tier)                                                        \
+    extern __typeof__(*((struct omma_kernels *)0)->family) function;
 #include "simd/kernels.def"
 #undef OMMA_KERNEL
 

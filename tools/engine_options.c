@@ -20,22 +20,18 @@ const char *const gemm_words[] = {
 
 static enum omma_status check_isa(const char *isa, struct omma_error *error)
 {
-    size_t n_tiers = 0, n_usable = 0, n = 0;
-    const char *const *tiers = omma_isa_names(&n_usable);
+    const char *tier;
     char names[256] = "";
+    size_t n = 0;
+    bool is_usable;
 
-    while (tiers[n_tiers] != NULL) {
-        n_tiers++;
-    }
-    for (size_t i = 0; i < n_tiers; i++) {
-        bool is_usable = i + n_usable >= n_tiers;
-
-        if (strcmp(isa, tiers[i]) == 0) {
+    for (size_t i = 0; (tier = omma_isa_tier(i, &is_usable)) != NULL; i++) {
+        if (strcmp(isa, tier) == 0) {
             return is_usable ? OMMA_OK
                              : fail(error, OMMA_STATUS_USAGE, "--isa: this CPU lacks %s", isa);
         }
         if (is_usable && n < sizeof names) {
-            n += (size_t)snprintf(names + n, sizeof names - n, "%s%s", n > 0 ? "|" : "", tiers[i]);
+            n += (size_t)snprintf(names + n, sizeof names - n, "%s%s", n > 0 ? "|" : "", tier);
         }
     }
     return fail(error, OMMA_STATUS_USAGE, "--isa: expected %s, found \"%s\"", names, isa);

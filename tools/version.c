@@ -8,15 +8,12 @@
 
 static void print_tiers(void)
 {
-    size_t n_tiers = 0, n_usable = 0;
-    const char *const *names = omma_isa_names(&n_usable);
+    const char *name;
+    bool is_usable;
 
-    while (names[n_tiers] != NULL) {
-        n_tiers++;
-    }
     printf("kernel tiers:");
-    for (size_t i = 0; i < n_tiers; i++) {
-        printf(" %s%s", names[i], i + n_usable < n_tiers ? " (not on this CPU)" : "");
+    for (size_t i = 0; (name = omma_isa_tier(i, &is_usable)) != NULL; i++) {
+        printf(" %s%s", name, is_usable ? "" : " (not on this CPU)");
     }
     printf("\n");
 }

@@ -1,12 +1,9 @@
 /*
- * gemm.c - C[m][n] = A[m][k] x panel with 512-bit vectors: f32 by FMA, bf16 by vdpbf16ps.
+ * gemm.c - C[m][n] = A[m][k] x panel of bf16 by vdpbf16ps with 512-bit vectors.
  *
- * A tile is up to MR rows by the panel's 32 columns: 2 MR sums in registers; a step of k takes two
- * vectors of the panel and one broadcast a row.  An element of C is one chain of multiply-adds over
- * k in order, so its bits depend neither on the tile's height nor on n.  The rows of A are split
- * evenly over the tiles, lest a last tile of one row runs at the latency of its two chains.
- *
- * vdpbf16ps treats subnormals as zero, on the way in and out.
+ * An element of C is one chain of multiply-adds over pairs of k in order, so its bits depend
+ * neither on the tile's height nor on n.  vdpbf16ps treats subnormals as zero, on the way in and
+ * out.
  */
 #include "config.h"
 
@@ -19,69 +16,9 @@
 #error "gemm.c of the tier avx512bf16 is compiled without its flags"
 #endif
 
-enum { COLUMNS = OMMA_PANEL_COLUMNS, LANES = 16, MR = 12, LINE = 32 /* bf16 */ };
+#include "simd/tmpl/gemm_512.h"
 
-#define TILE   static inline __attribute__((always_inline)) void
-#define UNROLL _Pragma("GCC unroll 16")
-
-/* Where a tile's sums go: which lanes of the two vectors of a row C has, and whether it adds them.
- */
-struct output {
-    float *c;
-    size_t c_stride;
-    __mmask16 low, high;
-    bool accumulate;
-};
-
-static inline struct output output_of(size_t n, float *c, size_t c_stride, bool accumulate)
-{
-    return (struct output){
-        .c = c,
-        .c_stride = c_stride,
-        .low = (__mmask16)(n >= LANES ? 0xFFFF : (1u << n) - 1),
-        .high = (__mmask16)(n <= LANES ? 0 : (1u << (n - LANES)) - 1),
-        .accumulate = accumulate,
-    };
-}
-
-TILE store_row(struct output output, size_t i, __m512 low, __m512 high)
-{
-    float *c = output.c + i * output.c_stride;
-
-    if (output.accumulate) {
-        low = _mm512_add_ps(_mm512_maskz_loadu_ps(output.low, c), low);
-        high = _mm512_add_ps(_mm512_maskz_loadu_ps(output.high, c + LANES), high);
-    }
-    _mm512_mask_storeu_ps(c, output.low, low);
-    _mm512_mask_storeu_ps(c + LANES, output.high, high);
-}
-
-TILE tile_f32(const int mr, size_t k, const float *a, size_t a_stride, const float *panel,
-              struct output output)
-{
-    __m512 low[MR], high[MR];
-
-    UNROLL
-    for (int i = 0; i < mr; i++) {
-        low[i] = high[i] = _mm512_setzero_ps();
-    }
-    for (size_t p = 0; p < k; p++) {
-        __m512 vb_low = _mm512_load_ps(panel + p * COLUMNS);
-        __m512 vb_high = _mm512_load_ps(panel + p * COLUMNS + LANES);
-
-        UNROLL
-        for (int i = 0; i < mr; i++) {
-            __m512 va = _mm512_set1_ps(a[(size_t)i * a_stride + p]);
-
-            low[i] = _mm512_fmadd_ps(va, vb_low, low[i]);
-            high[i] = _mm512_fmadd_ps(va, vb_high, high[i]);
-        }
-    }
-    UNROLL
-    for (int i = 0; i < mr; i++) {
-        store_row(output, (size_t)i, low[i], high[i]);
-    }
-}
+enum { LINE = 32 /* bf16 */ };
 
 /* A pair of k in every lane. */
 static inline __m512bh broadcast_pair(const uint16_t *a)
@@ -139,57 +76,6 @@ TILE tile_bf16(const int mr, size_t k, const uint16_t *a, size_t a_stride, const
     }
 }
 
-void omma_gemm_f32_12x32__avx512bf16(size_t m, size_t n, size_t k, const float *a, size_t a_stride,
-                                     const float *panel, float *c, size_t c_stride, bool accumulate)
-{
-    struct output output = output_of(n, c, c_stride, accumulate);
-
-    for (size_t n_tiles = (m + MR - 1) / MR, mr; n_tiles > 0; n_tiles--) {
-        mr = (m + n_tiles - 1) / n_tiles;
-        switch (mr) {
-        case 1:
-            tile_f32(1, k, a, a_stride, panel, output);
-            break;
-        case 2:
-            tile_f32(2, k, a, a_stride, panel, output);
-            break;
-        case 3:
-            tile_f32(3, k, a, a_stride, panel, output);
-            break;
-        case 4:
-            tile_f32(4, k, a, a_stride, panel, output);
-            break;
-        case 5:
-            tile_f32(5, k, a, a_stride, panel, output);
-            break;
-        case 6:
-            tile_f32(6, k, a, a_stride, panel, output);
-            break;
-        case 7:
-            tile_f32(7, k, a, a_stride, panel, output);
-            break;
-        case 8:
-            tile_f32(8, k, a, a_stride, panel, output);
-            break;
-        case 9:
-            tile_f32(9, k, a, a_stride, panel, output);
-            break;
-        case 10:
-            tile_f32(10, k, a, a_stride, panel, output);
-            break;
-        case 11:
-            tile_f32(11, k, a, a_stride, panel, output);
-            break;
-        case 12:
-            tile_f32(12, k, a, a_stride, panel, output);
-            break;
-        }
-        m -= mr;
-        a += mr * a_stride;
-        output.c += mr * c_stride;
-    }
-}
-
 void omma_gemm_bf16_12x32__avx512bf16(size_t m, size_t n, size_t k, const uint16_t *a,
                                       size_t a_stride, const uint16_t *panel, float *c,
                                       size_t c_stride, bool accumulate)
@@ -198,44 +84,7 @@ void omma_gemm_bf16_12x32__avx512bf16(size_t m, size_t n, size_t k, const uint16
 
     for (size_t n_tiles = (m + MR - 1) / MR, mr; n_tiles > 0; n_tiles--) {
         mr = (m + n_tiles - 1) / n_tiles;
-        switch (mr) {
-        case 1:
-            tile_bf16(1, k, a, a_stride, panel, output);
-            break;
-        case 2:
-            tile_bf16(2, k, a, a_stride, panel, output);
-            break;
-        case 3:
-            tile_bf16(3, k, a, a_stride, panel, output);
-            break;
-        case 4:
-            tile_bf16(4, k, a, a_stride, panel, output);
-            break;
-        case 5:
-            tile_bf16(5, k, a, a_stride, panel, output);
-            break;
-        case 6:
-            tile_bf16(6, k, a, a_stride, panel, output);
-            break;
-        case 7:
-            tile_bf16(7, k, a, a_stride, panel, output);
-            break;
-        case 8:
-            tile_bf16(8, k, a, a_stride, panel, output);
-            break;
-        case 9:
-            tile_bf16(9, k, a, a_stride, panel, output);
-            break;
-        case 10:
-            tile_bf16(10, k, a, a_stride, panel, output);
-            break;
-        case 11:
-            tile_bf16(11, k, a, a_stride, panel, output);
-            break;
-        case 12:
-            tile_bf16(12, k, a, a_stride, panel, output);
-            break;
-        }
+        TILE_OF_HEIGHT(mr, tile_bf16, k, a, a_stride, panel, output);
         m -= mr;
         a += mr * a_stride;
         output.c += mr * c_stride;

@@ -9,27 +9,15 @@ const char *omma_version(void)
     return PACKAGE_VERSION;
 }
 
-/* Best first. */
-static const char *const built_tiers[] = {
-#ifdef OMMA_TIER_AVX512BF16
-    "avx512bf16",
-#endif
-#ifdef OMMA_TIER_AVX2
-    "avx2",
-#endif
-    "scalar",
-    NULL,
-};
-
-const char *const *omma_isa_names(size_t *usable)
+const char *omma_isa_tier(size_t i, bool *usable)
 {
-    if (usable != NULL) {
-        size_t n = sizeof built_tiers / sizeof *built_tiers - 1;
-
-        *usable = 0;
-        for (size_t i = 0; i < n; i++) {
-            *usable += omma_isa_is_usable(omma_isa_of_name(built_tiers[i]));
+    for (int isa = OMMA_ISA_COUNT - 1; isa >= 0; isa--) {
+        if (omma_isa_is_built(isa) && i-- == 0) {
+            if (usable != NULL) {
+                *usable = omma_isa_is_usable(isa);
+            }
+            return omma_isa_name(isa);
         }
     }
-    return built_tiers;
+    return NULL;
 }

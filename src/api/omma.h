@@ -2,16 +2,17 @@
  * omma.h - run InternVL3 vision-language models on CPUs.
  *
  * The one installed header.  A program opens a model (immutable, mapped from the published
- * checkpoint), creates an engine over it (threads and kernels), and holds conversations in sessions:
+ * checkpoint), creates an engine over it (threads and kernels), and holds conversations in
+ * sessions:
  *
  *     omma_model_open() -> omma_engine_create() -> omma_session_create()
  *     omma_session_submit() -> omma_session_poll() until OMMA_EVENT_DONE, once a turn
  *
  * Conventions:
- *   - A call that can fail returns enum omma_status and fills *error (which may be NULL) when it does;
- *     its out parameters are then untouched, unless said otherwise.
- *   - Objects are opaque.  open/close and create/destroy come in pairs; the latter of a pair takes the
- *     address of the pointer, accepts NULL in it, and leaves NULL there.
+ *   - A call that can fail returns enum omma_status and fills *error (which may be NULL) when it
+ * does; its out parameters are then untouched, unless said otherwise.
+ *   - Objects are opaque.  open/close and create/destroy come in pairs; the latter of a pair takes
+ * the address of the pointer, accepts NULL in it, and leaves NULL there.
  *   - Option structs start as all zeroes ({0}), and zero means the default.
  *   - Text is UTF-8 with a length in bytes; a NUL is an ordinary character.
  *   - The library never prints, aborts or exits, and reads no environment variable.
@@ -41,10 +42,11 @@ extern "C" {
 /* Every value but OMMA_OK is also the exit code that omma(1) gives for it. */
 enum omma_status {
     OMMA_OK = 0,
-    OMMA_STATUS_USAGE = 2,     /* an argument is out of its range or contradicts another */
-    OMMA_STATUS_MODEL = 3,     /* the model's files are missing, damaged, or of an unsupported kind */
-    OMMA_STATUS_IMAGE = 4,     /* a picture is missing, damaged, or of an unsupported kind */
-    OMMA_STATUS_PROMPT = 5,    /* invalid UTF-8, a refused special token, more than the context holds */
+    OMMA_STATUS_USAGE = 2, /* an argument is out of its range or contradicts another */
+    OMMA_STATUS_MODEL = 3, /* the model's files are missing, damaged, or of an unsupported kind */
+    OMMA_STATUS_IMAGE = 4, /* a picture is missing, damaged, or of an unsupported kind */
+    OMMA_STATUS_PROMPT =
+        5, /* invalid UTF-8, a refused special token, more than the context holds */
     OMMA_STATUS_RESOURCES = 6, /* memory, threads or file descriptors cannot be had */
     OMMA_STATUS_OUTPUT = 7,    /* writing a file or a stream failed */
     OMMA_STATUS_CHANGED = 8,   /* the model's files changed while they were mapped */
@@ -76,9 +78,9 @@ struct omma_log {
 /* "0.1.0" */
 const char *omma_version(void);
 
-/* The kernel tiers that were built, best first, NULL at the end; *usable (may be NULL) receives how
- * many entries from the end of the list this CPU and operating system can run. */
-const char *const *omma_isa_names(size_t *usable);
+/* Kernel tier i of those that were built, best first; NULL behind the last one, which is "scalar".
+ * *usable (may be NULL) receives whether this CPU and operating system can run it. */
+const char *omma_isa_tier(size_t i, bool *usable);
 
 /* ------------------------------------------------------------------------------------------------
  * Models
@@ -93,36 +95,37 @@ struct omma_model_options {
 
 /* What a model is; valid as long as the model. */
 struct omma_model_info {
-    const char *path;           /* the folder */
-    const char *architecture;   /* of config.json, e.g. "InternVLChatModel" */
-    const char *layout;         /* "original" or "hf" */
-    const char *vision_name;    /* "InternViT-300M", "InternViT-6B", or "InternViT" */
-    const char *language_name;  /* "Qwen2" */
-    const char *weight_dtype;   /* of the linear layers: "bf16", "f16", "f32" or "mixed" */
-    uint64_t n_parameters;      /* all tensors together */
+    const char *path;          /* the folder */
+    const char *architecture;  /* of config.json, e.g. "InternVLChatModel" */
+    const char *layout;        /* "original" or "hf" */
+    const char *vision_name;   /* "InternViT-300M", "InternViT-6B", or "InternViT" */
+    const char *language_name; /* "Qwen2" */
+    const char *weight_dtype;  /* of the linear layers: "bf16", "f16", "f32" or "mixed" */
+    uint64_t n_parameters;     /* all tensors together */
     uint64_t n_vision_parameters, n_projector_parameters, n_language_parameters;
-    uint64_t file_bytes;        /* of all safetensors files */
-    size_t n_files;             /* safetensors files */
+    uint64_t file_bytes; /* of all safetensors files */
+    size_t n_files;      /* safetensors files */
     size_t n_tensors;
-    uint64_t mapped_bytes;      /* file pages that a run touches */
-    uint64_t anonymous_bytes;   /* memory that opening took: small vectors widened to f32, the tokenizer */
-    size_t kv_bytes_per_token;  /* with a bf16 KV cache */
+    uint64_t mapped_bytes; /* file pages that a run touches */
+    uint64_t
+        anonymous_bytes; /* memory that opening took: small vectors widened to f32, the tokenizer */
+    size_t kv_bytes_per_token; /* with a bf16 KV cache */
     size_t n_vision_layers, vision_hidden, vision_heads, vision_ffn;
     size_t n_layers, hidden, n_heads, n_kv_heads, head_dim, ffn;
-    size_t vocab;               /* rows of the embedding */
-    size_t n_token_ids;         /* ids that have a text: largest + 1 */
+    size_t vocab;       /* rows of the embedding */
+    size_t n_token_ids; /* ids that have a text: largest + 1 */
     size_t max_positions;
     double rope_theta;
-    const char *rope_scaling;   /* "none" or "dynamic" */
+    const char *rope_scaling; /* "none" or "dynamic" */
     double rope_factor;
-    size_t tile_size;           /* pixels of a tile's side: 448 */
-    size_t tokens_per_tile;     /* 256 */
+    size_t tile_size;            /* pixels of a tile's side: 448 */
+    size_t tokens_per_tile;      /* 256 */
     size_t min_tiles, max_tiles; /* of one picture, the thumbnail not counted */
     bool use_thumbnail;
     int32_t context_id, im_start_id, im_end_id, image_start_id, image_end_id; /* -1: absent */
-    const int32_t *stop_ids;    /* generation ends at any of these */
+    const int32_t *stop_ids; /* generation ends at any of these */
     size_t n_stop_ids;
-    char identity[65];          /* SHA-256 in hex over config, tokenizer, safetensors headers, file sizes */
+    char identity[65]; /* SHA-256 in hex over config, tokenizer, safetensors headers, file sizes */
 };
 
 /* Open the checkpoint folder at path and map its weights.  Config, names, shapes and tokenizer are
@@ -142,8 +145,8 @@ const struct omma_tokenizer *omma_model_tokenizer(const struct omma_model *model
  * return stops. */
 typedef bool (*omma_digest_fn)(void *user, const char *file, uint64_t n_bytes, const char *sha256);
 
-/* Read all files of the model and hash them.  OMMA_STATUS_MODEL, with tensor and element, for a weight
- * that is NaN or infinite. */
+/* Read all files of the model and hash them.  OMMA_STATUS_MODEL, with tensor and element, for a
+ * weight that is NaN or infinite. */
 enum omma_status omma_model_verify(const struct omma_model *model, omma_digest_fn each, void *user,
                                    struct omma_error *error);
 
@@ -151,24 +154,23 @@ enum omma_status omma_model_verify(const struct omma_model *model, omma_digest_f
  * microseconds.  Engines ask it before and after every request. */
 enum omma_status omma_model_check(const struct omma_model *model, struct omma_error *error);
 
-/* For a handler of SIGBUS, which a truncated file or a failing disk raises: the file, tensor and byte
- * offset in the file that an address belongs to; "header" or "content" where no tensor is.  False if
- * it is none of the model's.
- * Async-signal-safe. */
+/* For a handler of SIGBUS, which a truncated file or a failing disk raises: the file, tensor and
+ * byte offset in the file that an address belongs to; "header" or "content" where no tensor is.
+ * False if it is none of the model's. Async-signal-safe. */
 bool omma_model_locate(const struct omma_model *model, const void *address, const char **file,
                        const char **tensor, uint64_t *offset);
 
 /* Seeded random weights in the shape of a released model, for measuring. */
 struct omma_model_shape {
-    const char *size;      /* "1B", "2B", "8B", "14B", "38B", "78B" */
-    size_t n_layers;       /* 0: all */
+    const char *size;       /* "1B", "2B", "8B", "14B", "38B", "78B" */
+    size_t n_layers;        /* 0: all */
     size_t n_vision_layers; /* 0: all */
     uint64_t seed;
 };
 
 /* Generate such a model in memory, without a tokenizer. */
-enum omma_status omma_model_generate(const struct omma_model_shape *shape, struct omma_model **model,
-                                     struct omma_error *error);
+enum omma_status omma_model_generate(const struct omma_model_shape *shape,
+                                     struct omma_model **model, struct omma_error *error);
 
 /* Write such a model as a folder in the original layout, without tokenizer files.  dir must not
  * exist or be empty. */
@@ -200,8 +202,8 @@ enum omma_status omma_tokenizer_open(const char *dir, struct omma_tokenizer **to
 void omma_tokenizer_close(struct omma_tokenizer **tokenizer);
 
 enum omma_status omma_tokenize(const struct omma_tokenizer *tokenizer, const char *text,
-                               size_t n_bytes, enum omma_special special, struct omma_tokens *tokens,
-                               struct omma_error *error);
+                               size_t n_bytes, enum omma_special special,
+                               struct omma_tokens *tokens, struct omma_error *error);
 
 /* The bytes that id stands for, not necessarily whole characters; 0 bytes for an id without text.
  * *is_added (may be NULL) tells an added token.  Valid as long as the tokenizer. */
@@ -228,8 +230,8 @@ enum omma_status omma_image_grid(size_t width, size_t height, size_t min_tiles, 
 struct omma_image_options {
     size_t min_tiles, max_tiles; /* 0: 1 and 12; pass the model's */
     bool no_thumbnail;
-    bool strict;                 /* refuse damaged pictures that Pillow would accept */
-    struct omma_log log;         /* warnings of the decoders */
+    bool strict;         /* refuse damaged pictures that Pillow would accept */
+    struct omma_log log; /* warnings of the decoders */
 };
 
 /* Decode a JPEG or PNG file, cut it into tiles and keep these. */
@@ -241,16 +243,16 @@ enum omma_status omma_image_open_memory(const char *name, const void *bytes, siz
                                         const struct omma_image_options *options,
                                         struct omma_image **image, struct omma_error *error);
 
-/* A session that was given the picture may still use it: close pictures after the sessions, or after
- * the requests that hold them are done. */
+/* A session that was given the picture may still use it: close pictures after the sessions, or
+ * after the requests that hold them are done. */
 void omma_image_close(struct omma_image **image);
 
 struct omma_image_info {
     size_t width, height; /* of the picture */
     struct omma_grid grid;
     size_t tile_size;
-    size_t n_tokens;      /* visual tokens: 256 a tile */
-    uint8_t digest[32];   /* SHA-256 over the tiles' pixels */
+    size_t n_tokens;    /* visual tokens: 256 a tile */
+    uint8_t digest[32]; /* SHA-256 over the tiles' pixels */
 };
 
 const struct omma_image_info *omma_image_info(const struct omma_image *image);
@@ -265,20 +267,21 @@ const uint8_t *omma_image_tile(const struct omma_image *image, size_t k);
 struct omma_engine;
 
 enum omma_precision {
-    OMMA_PRECISION_AUTO, /* bf16 where the tier has the dot product, else f32 with a bf16 KV cache */
+    OMMA_PRECISION_AUTO, /* bf16 where the tier has the dot product, else f32 with a bf16 KV cache
+                          */
     OMMA_PRECISION_BF16, /* what enters a matrix product is rounded to bf16; f32 sums */
     OMMA_PRECISION_F32,  /* activations, queries, probabilities and KV cache in f32 */
 };
 
 enum omma_gemm {
-    OMMA_GEMM_AUTO,     /* omma's own kernels; OpenBLAS where only scalar ones exist */
+    OMMA_GEMM_AUTO, /* omma's own kernels; OpenBLAS where only scalar ones exist */
     OMMA_GEMM_NATIVE,
     OMMA_GEMM_OPENBLAS,
 };
 
 struct omma_engine_options {
-    size_t n_threads;     /* 0: one for each physical core that this process may use */
-    const char *isa;      /* NULL: the best; else an upper bound, one of omma_isa_names() */
+    size_t n_threads; /* 0: one for each physical core that this process may use */
+    const char *isa;  /* NULL: the best; else an upper bound, a usable omma_isa_tier() */
     enum omma_precision precision;
     enum omma_gemm gemm;
     size_t prefill_chunk; /* tokens a pass; 0: 512; at most 512 */
@@ -307,8 +310,8 @@ const struct omma_engine_info *omma_engine_info(const struct omma_engine *engine
  * Sessions
  * --------------------------------------------------------------------------------------------- */
 
-/* One conversation: its tokens and KV cache.  A request whose ids begin as the session's last ones do
- * computes only what is new. */
+/* One conversation: its tokens and KV cache.  A request whose ids begin as the session's last ones
+ * do computes only what is new. */
 struct omma_session;
 
 struct omma_session_options {
@@ -333,7 +336,8 @@ struct omma_turn {
 /* Texts and pictures of a whole conversation, to be answered or rendered.  "<image>" in user turns
  * is the place of the next picture; without any, the pictures stand before the first user turn. */
 struct omma_conversation {
-    const char *system; /* NULL: the template's own message; "" with n_system_bytes 0: no system turn */
+    const char
+        *system; /* NULL: the template's own message; "" with n_system_bytes 0: no system turn */
     size_t n_system_bytes;
     const struct omma_turn *turns; /* user first, alternating, user last */
     size_t n_turns;
@@ -360,8 +364,8 @@ struct omma_sampling {
 
 /* Receives rows of a stage's output as they are computed, in order, from the engine's thread.
  * Stages and shapes are those of the reference's dump: vision.patch_embedding, vision.embedding,
- * vision.layer.N, vision.shuffled, projector, inputs_embeds, language.layer.N, language.norm, logits.
- * values: [n_rows][width], the rows from first_row on. */
+ * vision.layer.N, vision.shuffled, projector, inputs_embeds, language.layer.N, language.norm,
+ * logits. values: [n_rows][width], the rows from first_row on. */
 typedef void (*omma_observe_fn)(void *user, const char *stage, size_t first_row, size_t n_rows,
                                 size_t width, const float *values);
 
@@ -379,19 +383,20 @@ struct omma_request {
     struct omma_conversation conversation; /* or, if prompt_ids is set, its pictures alone */
     const int32_t *prompt_ids;             /* NULL: render the conversation */
     size_t n_prompt_ids;
-    size_t max_new_tokens;                 /* 0: 1024 */
+    size_t max_new_tokens; /* 0: 1024 */
     struct omma_sampling sampling;
-    const struct omma_stop *stops;         /* texts that end the answer and are left out of it */
+    const struct omma_stop *stops; /* texts that end the answer and are left out of it */
     size_t n_stops;
-    bool ignore_stop_ids;                  /* go on to max_new_tokens, for measuring */
-    const int32_t *forced_ids;             /* fed instead of the chosen tokens, which are reported all
-                                              the same; the answer ends with them.  NULL: none */
+    bool ignore_stop_ids;      /* go on to max_new_tokens, for measuring */
+    const int32_t *forced_ids; /* fed instead of the chosen tokens, which are reported all
+                                  the same; the answer ends with them.  NULL: none */
     size_t n_forced_ids;
     struct omma_observer observer;
 };
 
-/* Queue a request.  Everything it points to is copied, but for the pictures.  One request at a time a
- * session; OMMA_STATUS_PROMPT if it cannot fit the context, with the counts of tiles and tokens. */
+/* Queue a request.  Everything it points to is copied, but for the pictures.  One request at a time
+ * a session; OMMA_STATUS_PROMPT if it cannot fit the context, with the counts of tiles and tokens.
+ */
 enum omma_status omma_session_submit(struct omma_session *session,
                                      const struct omma_request *request, struct omma_error *error);
 
@@ -405,8 +410,8 @@ enum omma_event_type {
 enum omma_phase { OMMA_PHASE_ENCODE, OMMA_PHASE_PREFILL };
 
 enum omma_finish {
-    OMMA_FINISH_STOP,      /* a stop id or text */
-    OMMA_FINISH_LENGTH,    /* max_new_tokens, or the context is full */
+    OMMA_FINISH_STOP,   /* a stop id or text */
+    OMMA_FINISH_LENGTH, /* max_new_tokens, or the context is full */
     OMMA_FINISH_CANCELLED,
     OMMA_FINISH_ERROR,
 };
@@ -432,9 +437,9 @@ struct omma_event {
     size_t n_done, n_total;
     /* OMMA_EVENT_TOKEN */
     int32_t id;
-    float margin;       /* its logit less the best other one; before sampling */
-    const char *text;   /* whole UTF-8 characters that are new, perhaps none; until the next poll.
-                           OMMA_EVENT_DONE may bring the rest. */
+    float margin;     /* its logit less the best other one; before sampling */
+    const char *text; /* whole UTF-8 characters that are new, perhaps none; until the next poll.
+                         OMMA_EVENT_DONE may bring the rest. */
     size_t n_bytes;
     /* OMMA_EVENT_DONE */
     enum omma_finish finish;
@@ -442,8 +447,8 @@ struct omma_event {
     struct omma_timings timings;
 };
 
-/* Wait up to timeout_ms (-1: for ever, 0: not at all) for the next event.  A request that failed gives
- * OMMA_EVENT_DONE with OMMA_FINISH_ERROR and the call returns its status. */
+/* Wait up to timeout_ms (-1: for ever, 0: not at all) for the next event.  A request that failed
+ * gives OMMA_EVENT_DONE with OMMA_FINISH_ERROR and the call returns its status. */
 enum omma_status omma_session_poll(struct omma_session *session, int timeout_ms,
                                    struct omma_event *event, struct omma_error *error);
 
@@ -463,7 +468,7 @@ struct omma_tensor {
     const char *dtype; /* the file's word: "F32", "BF16", "I64", ... */
     size_t n_dimensions;
     size_t shape[8];
-    const void *data;  /* little-endian, row-major; not necessarily aligned */
+    const void *data; /* little-endian, row-major; not necessarily aligned */
     size_t n_bytes;
 };
 
@@ -485,7 +490,8 @@ const char *omma_tensor_file_metadata(const struct omma_tensor_file *file, const
 /* Rates of all threads of an engine together; 0 where the tier lacks the instruction. */
 struct omma_limits {
     size_t n_threads;
-    double read_bytes_per_s; /* best of several read-only passes over memory far larger than the caches */
+    double read_bytes_per_s; /* best of several read-only passes over memory far larger than the
+                                caches */
     double f32_fma_per_s;    /* f32 multiply-adds with the tier's vectors */
     double bf16_dot_per_s;   /* bf16 multiply-adds of the tier's dot product */
     double clock_hz;         /* of one core under that load, from a chain of dependent additions */

@@ -177,16 +177,15 @@ static void hold_on_every_tier(enum omma_precision precision)
     json_t *dialogues = read_dialogues(folder);
     struct omma_model *model = NULL;
     struct omma_error error = {0};
-    size_t n_tiers = 0, n_usable = 0;
-    const char *const *tiers = omma_isa_names(&n_usable);
+    const char *tier;
+    bool is_usable;
 
-    while (tiers[n_tiers] != NULL) {
-        n_tiers++;
-    }
-    assert_true(n_usable > 0);
     assert_ok(omma_model_open(path, NULL, &model, &error));
-    for (size_t i = n_tiers - n_usable; i < n_tiers; i++) {
-        hold_all(model, folder, dialogues, tiers[i], precision);
+    for (size_t i = 0; (tier = omma_isa_tier(i, &is_usable)) != NULL; i++) {
+        if (!is_usable) {
+            continue;
+        }
+        hold_all(model, folder, dialogues, tier, precision);
     }
     omma_model_close(&model);
     json_decref(dialogues);

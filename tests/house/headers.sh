@@ -24,7 +24,7 @@ for compiler in "${CC:-cc}" "${CLANG-}"; do
     for header in $(find src simd tools bench tests -name '*.h' ! -path 'simd/tmpl/*' ! -path '*/no_openmp/*' | sort); do
         case $header in
         simd/avx2/*) tier=${AVX2_CFLAGS-} ;;
-        simd/avx512bf16/*) tier=${AVX512BF16_CFLAGS-} ;;
+        simd/avx512/*) tier=${AVX512_CFLAGS-} ;;
         *) tier= ;;
         esac
         case $header in

@@ -229,12 +229,47 @@ void omma_check_fill_f16(enum omma_check_values values, size_t n, uint16_t *x, u
     }
 }
 
+void omma_check_fill_i8(enum omma_check_values values, size_t n, int8_t *x, uint64_t *random)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint64_t bits = omma_test_random(random) >> 32;
+
+        switch (values) {
+        case OMMA_CHECK_HUGE:
+            x[i] = (bits & 1) != 0 ? 127 : -128;
+            break;
+        case OMMA_CHECK_TINY:
+        case OMMA_CHECK_SUBNORMAL:
+            x[i] = (int8_t)((int)(bits % 3) - 1);
+            break;
+        case OMMA_CHECK_ZERO:
+            x[i] = 0;
+            break;
+        case OMMA_CHECK_CANCEL:
+            x[i] = i % 2 == 0 ? (int8_t)((int)(bits % 255) - 127) : (int8_t)-x[i - 1];
+            break;
+        default:
+            x[i] = (int8_t)((int)(bits % 256) - 128);
+            break;
+        }
+    }
+}
+
 void omma_check_same_f32(const char *what, size_t n, const float *expected, const float *got)
 {
     for (size_t i = 0; i < n; i++) {
         if (omma_bits_of_f32(expected[i]) != omma_bits_of_f32(got[i])) {
             omma_check_fail("%s[%zu]: expected %a, found %a", what, i, (double)expected[i],
                             (double)got[i]);
+        }
+    }
+}
+
+void omma_check_same_i32(const char *what, size_t n, const int32_t *expected, const int32_t *got)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (expected[i] != got[i]) {
+            omma_check_fail("%s[%zu]: expected %d, found %d", what, i, expected[i], got[i]);
         }
     }
 }

@@ -86,12 +86,15 @@ const char *omma_check_values_name(enum omma_check_values values);
 void omma_check_fill_f32(enum omma_check_values values, size_t n, float *x, uint64_t *random);
 void omma_check_fill_bf16(enum omma_check_values values, size_t n, uint16_t *x, uint64_t *random);
 void omma_check_fill_f16(enum omma_check_values values, size_t n, uint16_t *x, uint64_t *random);
+/* Bytes -128 to 127: huge ones are the two ends alone, tiny ones -1 to 1. */
+void omma_check_fill_i8(enum omma_check_values values, size_t n, int8_t *x, uint64_t *random);
 
 /* ---- comparisons ------------------------------------------------------------------------------
  */
 
 /* All bits equal: f32 elements (which are named in the message), 16-bit elements. */
 void omma_check_same_f32(const char *what, size_t n, const float *expected, const float *got);
+void omma_check_same_i32(const char *what, size_t n, const int32_t *expected, const int32_t *got);
 void omma_check_same_16(const char *what, size_t n, const uint16_t *expected, const uint16_t *got);
 
 /* |got - expected| <= bound for one element; a NaN fails. */

@@ -26,7 +26,7 @@ static const struct shape sum_shapes[] = {
     {2, 80, 70}, {1, 128, 63}, {4, 97, 8},  {5, 5, 0},   {8, 130, 4},  {6, 129, 201},
 };
 
-enum type { TYPE_F32, TYPE_BF16, TYPE_F16 };
+enum type { TYPE_F32, TYPE_BF16, TYPE_F16, TYPE_I8 };
 
 /* x [m][k] and W [n][k], or p [m][k] and V [k][n]. */
 struct problem {
@@ -46,7 +46,14 @@ static void multiply(const struct omma_kernels *kernels, const struct problem *p
     const float *x = (const float *)problem->x + row * x_stride;
     const void *w = problem->w;
 
-    if (problem->x_type == TYPE_BF16) {
+    if (problem->w_type == TYPE_I8) {
+        if (problem->x_type == TYPE_BF16) {
+            kernels->gemv_bf16_i8w(m, n, k, (const uint16_t *)problem->x + row * x_stride, x_stride,
+                                   w, w_stride, y, y_stride);
+        } else {
+            kernels->gemv_f32_i8w(m, n, k, x, x_stride, w, w_stride, y, y_stride);
+        }
+    } else if (problem->x_type == TYPE_BF16) {
         kernels->gemv_bf16_bf16w(m, n, k, (const uint16_t *)problem->x + row * x_stride, x_stride,
                                  w, w_stride, y, y_stride);
     } else if (problem->is_weighted_sum && problem->w_type == TYPE_F32) {
@@ -68,6 +75,8 @@ static double value(enum type type, const void *values, size_t at)
         return (double)((const float *)values)[at];
     case TYPE_BF16:
         return (double)omma_f32_of_bf16(((const uint16_t *)values)[at]);
+    case TYPE_I8:
+        return ((const int8_t *)values)[at];
     case TYPE_F16:
         break;
     }
@@ -127,7 +136,7 @@ static void check_problem(const struct omma_kernels *kernels, struct problem *pr
 static void *draw(enum type type, size_t n_rows, size_t n_columns, size_t stride,
                   enum omma_check_edge edge, enum omma_check_values values, uint64_t *random)
 {
-    size_t element = type == TYPE_F32 ? 4 : 2;
+    size_t element = type == TYPE_F32 ? 4 : type == TYPE_I8 ? 1 : 2;
     char *rows = omma_check_rows(n_rows, n_columns * element, stride * element, edge);
 
     for (size_t i = 0; i < n_rows; i++) {
@@ -137,6 +146,8 @@ static void *draw(enum type type, size_t n_rows, size_t n_columns, size_t stride
             omma_check_fill_f32(values, n_columns, row, random);
         } else if (type == TYPE_BF16) {
             omma_check_fill_bf16(values, n_columns, row, random);
+        } else if (type == TYPE_I8) {
+            omma_check_fill_i8(values, n_columns, row, random);
         } else {
             omma_check_fill_f16(values, n_columns, row, random);
         }
@@ -188,6 +199,7 @@ static void check_gemv_f32(const struct omma_kernels *kernels,
     check_shapes(kernels, (struct problem){.x_type = TYPE_F32, .w_type = TYPE_F32});
     check_shapes(kernels, (struct problem){.x_type = TYPE_F32, .w_type = TYPE_BF16});
     check_shapes(kernels, (struct problem){.x_type = TYPE_F32, .w_type = TYPE_F16});
+    check_shapes(kernels, (struct problem){.x_type = TYPE_F32, .w_type = TYPE_I8});
 }
 
 static void check_gemv_bf16(const struct omma_kernels *kernels,
@@ -195,6 +207,7 @@ static void check_gemv_bf16(const struct omma_kernels *kernels,
 {
     (void)definition;
     check_shapes(kernels, (struct problem){.x_type = TYPE_BF16, .w_type = TYPE_BF16});
+    check_shapes(kernels, (struct problem){.x_type = TYPE_BF16, .w_type = TYPE_I8});
 }
 
 static void check_weighted_sum(const struct omma_kernels *kernels,

@@ -9,7 +9,7 @@
 
 enum { COLUMNS = OMMA_PANEL_COLUMNS };
 
-enum type { TYPE_F32, TYPE_BF16, TYPE_F16 };
+enum type { TYPE_F32, TYPE_BF16, TYPE_F16, TYPE_I8 };
 
 /* How a family packs: from what into what, and whether the panel's columns are the source's rows.
  */
@@ -26,7 +26,11 @@ static const size_t sizes_k[] = {0,  1,  2,  3,  8,  15, 16, 17, 30, 31,
 static void pack(const struct omma_kernels *kernels, struct packing packing, size_t n, size_t k,
                  const void *source, size_t stride, void *panel)
 {
-    if (packing.to_bf16) {
+    if (packing.from == TYPE_I8 && packing.to_bf16) {
+        kernels->pack_rows_bf16_i8(n, k, source, stride, panel);
+    } else if (packing.from == TYPE_I8) {
+        kernels->pack_rows_f32_i8(n, k, source, stride, panel);
+    } else if (packing.to_bf16) {
         (packing.of_rows ? kernels->pack_rows_bf16 : kernels->pack_columns_bf16)(n, k, source,
                                                                                  stride, panel);
     } else if (packing.from == TYPE_F32) {
@@ -52,6 +56,11 @@ static uint32_t expected(struct packing packing, size_t n, size_t k, const void 
     }
     if (packing.from == TYPE_F32) {
         return ((const uint32_t *)source)[at];
+    }
+    if (packing.from == TYPE_I8) {
+        uint32_t bits = omma_bits_of_f32(((const int8_t *)source)[at]);
+
+        return packing.to_bf16 ? bits >> 16 : bits;
     }
     half = ((const uint16_t *)source)[at];
     if (packing.to_bf16) {
@@ -98,7 +107,7 @@ static void check_case(const struct omma_kernels *kernels, struct packing packin
                        size_t k, unsigned variant)
 {
     uint64_t random = variant;
-    size_t element = packing.from == TYPE_F32 ? 4 : 2;
+    size_t element = packing.from == TYPE_F32 ? 4 : packing.from == TYPE_I8 ? 1 : 2;
     size_t n_rows = packing.of_rows ? n : k, row = packing.of_rows ? k : n;
     size_t stride = row + variant % 3;
     size_t panel_row = COLUMNS * sizeof(float);
@@ -136,6 +145,8 @@ static void check_pack_rows(const struct omma_kernels *kernels,
     check_packing(kernels, (struct packing){.from = TYPE_BF16, .of_rows = true});
     check_packing(kernels, (struct packing){.from = TYPE_F16, .of_rows = true});
     check_packing(kernels, (struct packing){.from = TYPE_BF16, .to_bf16 = true, .of_rows = true});
+    check_packing(kernels, (struct packing){.from = TYPE_I8, .of_rows = true});
+    check_packing(kernels, (struct packing){.from = TYPE_I8, .to_bf16 = true, .of_rows = true});
 }
 
 static void check_pack_columns(const struct omma_kernels *kernels,

@@ -7,7 +7,7 @@
  */
 #include "config.h"
 
-#include "simd/avx512bf16/vec.h"
+#include "simd/avx512/vec.h"
 #include "simd/kernels.h"
 
 #define BODY   static inline __attribute__((always_inline))
@@ -148,9 +148,9 @@ BODY void weighted_sum(const enum value type, struct operands all, size_t m, siz
     }
 }
 
-void omma_weighted_sum_f32_4x64__avx512bf16(size_t m, size_t n, size_t k, const float *p,
-                                            size_t p_stride, const float *v, size_t v_stride,
-                                            float *y, size_t y_stride)
+void omma_weighted_sum_f32_4x64__avx512(size_t m, size_t n, size_t k, const float *p,
+                                        size_t p_stride, const float *v, size_t v_stride, float *y,
+                                        size_t y_stride)
 {
     struct operands all = {
         .k = k,
@@ -165,9 +165,9 @@ void omma_weighted_sum_f32_4x64__avx512bf16(size_t m, size_t n, size_t k, const 
     weighted_sum(VALUE_F32, all, m, n);
 }
 
-void omma_weighted_sum_bf16_4x64__avx512bf16(size_t m, size_t n, size_t k, const float *p,
-                                             size_t p_stride, const uint16_t *v, size_t v_stride,
-                                             float *y, size_t y_stride)
+void omma_weighted_sum_bf16_4x64__avx512(size_t m, size_t n, size_t k, const float *p,
+                                         size_t p_stride, const uint16_t *v, size_t v_stride,
+                                         float *y, size_t y_stride)
 {
     struct operands all = {
         .k = k,

@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "simd/avx512bf16/vec.h"
+#include "simd/avx512/vec.h"
 #include "simd/kernels.h"
 
 /* Bodies are not headers: they need the vectors and each other in this order. */

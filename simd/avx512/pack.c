@@ -8,7 +8,7 @@
  */
 #include "config.h"
 
-#include "simd/avx512bf16/vec.h"
+#include "simd/avx512/vec.h"
 #include "simd/kernels.h"
 
 #define BODY   static inline __attribute__((always_inline))
@@ -169,26 +169,26 @@ BODY void pack_rows(const enum kind kind, size_t n, size_t k, const void *source
     }
 }
 
-void omma_pack_rows_f32_f32__avx512bf16(size_t n, size_t k, const float *source, size_t stride,
-                                        float *panel)
+void omma_pack_rows_f32_f32__avx512(size_t n, size_t k, const float *source, size_t stride,
+                                    float *panel)
 {
     pack_rows(F32, n, k, source, stride, panel);
 }
 
-void omma_pack_rows_f32_bf16__avx512bf16(size_t n, size_t k, const uint16_t *source, size_t stride,
-                                         float *panel)
+void omma_pack_rows_f32_bf16__avx512(size_t n, size_t k, const uint16_t *source, size_t stride,
+                                     float *panel)
 {
     pack_rows(PAIRS_SPLIT, n, k, source, stride, panel);
 }
 
-void omma_pack_rows_f32_f16__avx512bf16(size_t n, size_t k, const uint16_t *source, size_t stride,
-                                        float *panel)
+void omma_pack_rows_f32_f16__avx512(size_t n, size_t k, const uint16_t *source, size_t stride,
+                                    float *panel)
 {
     pack_rows(F16, n, k, source, stride, panel);
 }
 
-void omma_pack_rows_bf16__avx512bf16(size_t n, size_t k, const uint16_t *source, size_t stride,
-                                     uint16_t *panel)
+void omma_pack_rows_bf16__avx512(size_t n, size_t k, const uint16_t *source, size_t stride,
+                                 uint16_t *panel)
 {
     pack_rows(PAIRS, n, k, source, stride, panel);
 }
@@ -215,8 +215,8 @@ BODY __m512i load_16(const uint16_t *x, __mmask16 mask)
     return _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, x));
 }
 
-void omma_pack_columns_f32_f32__avx512bf16(size_t n, size_t k, const float *source, size_t stride,
-                                           float *panel)
+void omma_pack_columns_f32_f32__avx512(size_t n, size_t k, const float *source, size_t stride,
+                                       float *panel)
 {
     struct columns columns = columns_of(n);
 
@@ -226,8 +226,8 @@ void omma_pack_columns_f32_f32__avx512bf16(size_t n, size_t k, const float *sour
     }
 }
 
-void omma_pack_columns_f32_bf16__avx512bf16(size_t n, size_t k, const uint16_t *source,
-                                            size_t stride, float *panel)
+void omma_pack_columns_f32_bf16__avx512(size_t n, size_t k, const uint16_t *source, size_t stride,
+                                        float *panel)
 {
     struct columns columns = columns_of(n);
 
@@ -240,8 +240,8 @@ void omma_pack_columns_f32_bf16__avx512bf16(size_t n, size_t k, const uint16_t *
     }
 }
 
-void omma_pack_columns_bf16__avx512bf16(size_t n, size_t k, const uint16_t *source, size_t stride,
-                                        uint16_t *panel)
+void omma_pack_columns_bf16__avx512(size_t n, size_t k, const uint16_t *source, size_t stride,
+                                    uint16_t *panel)
 {
     struct columns columns = columns_of(n);
 

@@ -3,11 +3,11 @@
  *
  * A tail is the last n < VEC_N elements of a row; nothing beyond them is read or written.
  */
-#ifndef OMMA_SIMD_AVX512BF16_VEC_H
-#define OMMA_SIMD_AVX512BF16_VEC_H
+#ifndef OMMA_SIMD_AVX512_VEC_H
+#define OMMA_SIMD_AVX512_VEC_H
 
-#if !defined(OMMA_SIMDE) && !defined(__AVX512BF16__)
-#error "simd/avx512bf16 is compiled without its flags"
+#if !defined(OMMA_SIMDE) && !defined(__AVX512BW__)
+#error "simd/avx512 is compiled without its flags"
 #endif
 
 #include <stddef.h>
@@ -16,7 +16,7 @@
 #include "simd/x86.h"
 
 /* The name of a kernel in this tier. */
-#define OMMA_TIER(kernel) kernel##__avx512bf16
+#define OMMA_TIER(kernel) kernel##__avx512
 
 typedef __m512 vec_f32;
 typedef __m512i vec_i32;
