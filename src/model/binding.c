@@ -294,18 +294,13 @@ static bool is_ignored(const char *name)
     return length >= sizeof suffix - 1 && strcmp(name + length - (sizeof suffix - 1), suffix) == 0;
 }
 
-/* For each part the form that the checkpoint's tensors have; that of the config's layout where
- * there are none of it. */
-static void choose_forms(const struct binder *binder,
-                         const struct omma_name_form *forms[OMMA_N_PARTS])
+void omma_weights_forms(const struct omma_checkpoint *checkpoint, const struct omma_config *config,
+                        const struct omma_name_form *forms[OMMA_N_PARTS])
 {
-    const struct omma_checkpoint *checkpoint = binder->checkpoint;
-
     for (int part = 0; part < OMMA_N_PARTS; part++) {
         const struct omma_name_form *candidates = omma_name_forms((enum omma_part)part);
 
-        forms[part] =
-            binder->config->layout == OMMA_LAYOUT_ORIGINAL ? &candidates[0] : &candidates[1];
+        forms[part] = config->layout == OMMA_LAYOUT_ORIGINAL ? &candidates[0] : &candidates[1];
         for (size_t f = 0; candidates[f].prefix != NULL; f++) {
             size_t length = strlen(candidates[f].prefix), i = 0;
 
@@ -325,7 +320,7 @@ static enum omma_status bind_all(struct binder *binder)
 {
     const struct omma_name_form *forms[OMMA_N_PARTS];
 
-    choose_forms(binder, forms);
+    omma_weights_forms(binder->checkpoint, binder->config, forms);
     OMMA_TRY(omma_names_each(binder->config, forms, bind_one, binder));
     OMMA_TRY(bind_head(binder));
     for (size_t i = 0; i < binder->checkpoint->n_tensors; i++) {

@@ -25,4 +25,9 @@ enum omma_status omma_weights_bind(const struct omma_checkpoint *checkpoint,
                                    struct omma_weights *weights, struct omma_binding *binding,
                                    struct omma_error *error);
 
+/* For each part the form that the checkpoint's tensors have; that of the config's layout where
+ * there are none of it. */
+void omma_weights_forms(const struct omma_checkpoint *checkpoint, const struct omma_config *config,
+                        const struct omma_name_form *forms[OMMA_N_PARTS]);
+
 #endif

@@ -10,18 +10,18 @@
  */
 #include "model/generate.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/bf16.h"
 #include "base/checked.h"
 #include "base/philox.h"
 #include "format/json.h"
+#include "format/safetensors_writer.h"
 #include "model/names.h"
+#include "platform/file_write.h"
 
 enum {
     POOL = 1 << 21,     /* values */
@@ -148,9 +148,8 @@ struct generator {
     struct omma_arena arena;
     int fd;
     const char *name;
-    char *header; /* JSON, growing */
-    size_t n_header, header_capacity;
-    uint64_t n_data;
+    struct omma_safetensors_writer header;
+    uint64_t n_written;
     struct omma_error *error;
 };
 
@@ -217,25 +216,12 @@ static enum omma_status find_pool(struct generator *generator, float deviation,
     return OMMA_OK;
 }
 
-static enum omma_status write_all(const struct generator *generator, const void *bytes,
-                                  size_t n_bytes)
+static enum omma_status write_all(struct generator *generator, const void *bytes, size_t n_bytes)
 {
-    const char *at = bytes;
+    uint64_t at = generator->n_written;
 
-    while (n_bytes > 0) {
-        ssize_t n = write(generator->fd, at, n_bytes);
-
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0) {
-            return omma_fail(generator->error, OMMA_STATUS_OUTPUT, "%s: cannot write: %m",
-                             generator->name);
-        }
-        at += n;
-        n_bytes -= (size_t)n;
-    }
-    return OMMA_OK;
+    generator->n_written += n_bytes;
+    return omma_file_write_at(generator->fd, generator->name, bytes, n_bytes, at, generator->error);
 }
 
 /* ------------------------------------------------------------------------------------------------
@@ -333,57 +319,19 @@ static enum omma_status write_tensor(void *user, const struct omma_named_tensor 
  * The header
  * --------------------------------------------------------------------------------------------- */
 
-static enum omma_status append_header(struct generator *generator, const char *text)
-{
-    size_t length = strlen(text);
-
-    if (generator->n_header + length > generator->header_capacity) {
-        size_t capacity = 2 * generator->header_capacity + length + HEADER_UNIT;
-        char *grown = realloc(generator->header, capacity);
-
-        if (grown == NULL) {
-            return omma_fail_memory(generator->error, capacity, "a header");
-        }
-        generator->header = grown;
-        generator->header_capacity = capacity;
-    }
-    memcpy(generator->header + generator->n_header, text, length);
-    generator->n_header += length;
-    return OMMA_OK;
-}
-
 static enum omma_status describe_tensor(void *user, const struct omma_named_tensor *tensor)
 {
     struct generator *generator = user;
-    uint64_t n_bytes = sizeof(uint16_t) * count_elements(tensor);
-    char text[OMMA_NAME_BYTES + 200];
-    int n = snprintf(text, sizeof text, "%s\"%s\":{\"dtype\":\"BF16\",\"shape\":[",
-                     generator->n_header == 0 ? "{" : ",", tensor->name);
 
-    for (size_t i = 0; i < tensor->n_dimensions; i++) {
-        n += snprintf(text + n, sizeof text - (size_t)n, "%s%zu", i > 0 ? "," : "",
-                      tensor->shape[i]);
-    }
-    snprintf(text + n, sizeof text - (size_t)n, "],\"data_offsets\":[%llu,%llu]}",
-             (unsigned long long)generator->n_data,
-             (unsigned long long)(generator->n_data + n_bytes));
-    generator->n_data += n_bytes;
-    return append_header(generator, text);
+    return omma_safetensors_writer_add(
+        &generator->header, tensor->name, "BF16", tensor->n_dimensions, tensor->shape,
+        sizeof(uint16_t) * count_elements(tensor), NULL, generator->error);
 }
 
 static enum omma_status write_header(struct generator *generator)
 {
-    uint8_t length[8];
-
-    OMMA_TRY(append_header(generator, "}"));
-    while ((generator->n_header + sizeof length) % HEADER_UNIT != 0) {
-        OMMA_TRY(append_header(generator, " "));
-    }
-    for (size_t i = 0; i < sizeof length; i++) {
-        length[i] = (uint8_t)((uint64_t)generator->n_header >> (8 * i));
-    }
-    OMMA_TRY(write_all(generator, length, sizeof length));
-    return write_all(generator, generator->header, generator->n_header);
+    OMMA_TRY(omma_safetensors_writer_end(&generator->header, HEADER_UNIT, generator->error));
+    return write_all(generator, generator->header.text, generator->header.n_bytes);
 }
 
 /* Call each for every tensor, the head last. */
@@ -413,16 +361,16 @@ enum omma_status omma_generate_weights(const char *config, uint64_t seed, int fd
         omma_config_parse("config.json", config, strlen(config), &generator.arena, &parsed, error));
     OMMA_TRY_OR(status, out, fill_pool(&generator));
     OMMA_TRY_OR(status, out, walk(&generator, describe_tensor));
-    if (generator.n_data > max_bytes) {
-        status =
-            omma_fail(error, OMMA_STATUS_RESOURCES, "%s: takes %llu bytes, of %llu there are", name,
-                      (unsigned long long)generator.n_data, (unsigned long long)max_bytes);
+    if (generator.header.n_data_bytes > max_bytes) {
+        status = omma_fail(error, OMMA_STATUS_RESOURCES, "%s: takes %llu bytes, of %llu there are",
+                           name, (unsigned long long)generator.header.n_data_bytes,
+                           (unsigned long long)max_bytes);
         goto out;
     }
     OMMA_TRY_OR(status, out, write_header(&generator));
     status = walk(&generator, write_tensor);
 out:
-    free(generator.header);
+    omma_safetensors_writer_free(&generator.header);
     omma_arena_free(&generator.arena);
     return status;
 }

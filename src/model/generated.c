@@ -2,20 +2,17 @@
  * Generated models as the API gives them: in memory, where a memfd holds the same safetensors image
  * that a file would and the same reader maps it, or as a folder.
  */
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/status.h"
 #include "model/generate.h"
 #include "model/open.h"
 #include "platform/file.h"
+#include "platform/file_write.h"
 
 /* A model that the machine cannot hold would bring the out-of-memory killer down on it. */
 static uint64_t machine_memory(void)
@@ -66,75 +63,12 @@ out:
 
 static enum omma_status make_folder(const char *dir, struct omma_error *error)
 {
-    struct dirent *entry;
-    bool is_empty = true;
-    DIR *listing;
+    bool is_empty;
 
-    if (mkdir(dir, 0777) == 0) {
-        return OMMA_OK;
-    }
-    if (errno != EEXIST) {
-        return omma_fail(error, OMMA_STATUS_OUTPUT, "%s: cannot make the folder: %m", dir);
-    }
-    listing = opendir(dir);
-    if (listing == NULL) {
-        return omma_fail(error, OMMA_STATUS_OUTPUT, "%s: cannot open the folder: %m", dir);
-    }
-    while ((entry = readdir(listing)) != NULL) {
-        is_empty =
-            is_empty && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0);
-    }
-    closedir(listing);
+    OMMA_TRY(omma_folder_make(dir, &is_empty, error));
     return is_empty ? OMMA_OK
                     : omma_fail(error, OMMA_STATUS_USAGE,
                                 "%s: expected an empty folder or none, found one with files", dir);
-}
-
-static enum omma_status create_file(const char *path, int *fd, struct omma_error *error)
-{
-    *fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    return *fd >= 0 ? OMMA_OK : omma_fail(error, OMMA_STATUS_OUTPUT, "%s: cannot create: %m", path);
-}
-
-/* Some file systems report a failed write only here. */
-static enum omma_status close_file(int fd, const char *path, enum omma_status status,
-                                   struct omma_error *error)
-{
-    if (close(fd) != 0 && status == OMMA_OK) {
-        status = omma_fail(error, OMMA_STATUS_OUTPUT, "%s: cannot write: %m", path);
-    }
-    if (status != OMMA_OK) {
-        unlink(path);
-    }
-    return status;
-}
-
-static enum omma_status write_text(const char *dir, const char *name, const char *text,
-                                   struct omma_error *error)
-{
-    char *path = omma_file_join(dir, name);
-    enum omma_status status;
-    FILE *file = NULL;
-    int fd = -1;
-
-    if (path == NULL) {
-        return omma_fail_memory(error, strlen(dir) + strlen(name) + 2, "a path");
-    }
-    OMMA_TRY_OR(status, out, create_file(path, &fd, error));
-    file = fdopen(fd, "w");
-    if (file == NULL) {
-        status = close_file(fd, path, omma_fail_memory(error, BUFSIZ, path), error);
-        goto out;
-    }
-    if (fputs(text, file) < 0 || fputc('\n', file) < 0) {
-        status = omma_fail(error, OMMA_STATUS_OUTPUT, "%s: cannot write: %m", path);
-    }
-    if (fclose(file) != 0 && status == OMMA_OK) {
-        status = omma_fail(error, OMMA_STATUS_OUTPUT, "%s: cannot write: %m", path);
-    }
-out:
-    free(path);
-    return status;
 }
 
 static enum omma_status write_weights(const char *dir, const char *config, uint64_t seed,
@@ -147,10 +81,13 @@ static enum omma_status write_weights(const char *dir, const char *config, uint6
     if (path == NULL) {
         return omma_fail_memory(error, strlen(dir) + sizeof "/model.safetensors", "a path");
     }
-    status = create_file(path, &fd, error);
+    status = omma_file_create(path, &fd, error);
     if (status == OMMA_OK) {
         status = omma_generate_weights(config, seed, fd, path, UINT64_MAX, error);
-        status = close_file(fd, path, status, error);
+        status = omma_file_close(fd, path, status, error);
+        if (status != OMMA_OK) {
+            unlink(path);
+        }
     }
     free(path);
     return status;
@@ -159,14 +96,17 @@ static enum omma_status write_weights(const char *dir, const char *config, uint6
 enum omma_status omma_model_generate_folder(const struct omma_model_shape *shape, const char *dir,
                                             struct omma_error *error)
 {
+    static const char generation_config[] = "{\"eos_token_id\": 151645}\n";
     enum omma_status status;
     char *config = NULL;
 
     OMMA_TRY(omma_generate_config(shape, &config, error));
     OMMA_TRY_OR(status, out, make_folder(dir, error));
     OMMA_TRY_OR(status, out, write_weights(dir, config, shape->seed, error));
-    OMMA_TRY_OR(status, out, write_text(dir, "config.json", config, error));
-    status = write_text(dir, "generation_config.json", "{\"eos_token_id\": 151645}", error);
+    OMMA_TRY_OR(status, out,
+                omma_file_replace(dir, "generation_config.json", generation_config,
+                                  strlen(generation_config), error));
+    status = omma_file_replace(dir, "config.json", config, strlen(config), error);
 out:
     free(config);
     return status;
