@@ -15,11 +15,12 @@
 #include <sys/mman.h>
 
 #include "base/checked.h"
-#include "platform/topology.h"
+#include "platform/barrier.h"
+#include "platform/seats.h"
 
 enum {
     MAX_THREADS = 4096,
-    SPINS = 20000, /* about half a millisecond before a waiting thread sleeps */
+    SPINS = 20000, /* half a millisecond to a whole one before a waiting thread sleeps */
     SPINS_OVERSUBSCRIBED = 50,
 };
 
@@ -28,10 +29,12 @@ struct member {
 };
 
 struct omma_team {
-    struct omma_barrier barrier;
+    struct omma_barrier *barrier;
     struct omma_topology *topology;
-    struct member *members;
-    size_t n_threads;
+    struct omma_seat *seats; /* [n_threads] */
+    struct member *members;  /* [n_threads] */
+    struct omma_team_node *nodes;
+    size_t n_threads, n_nodes;
     size_t scratch_bytes;
     char *scratch; /* all threads', page-aligned parts of one mapping */
     size_t scratch_stride;
@@ -90,7 +93,7 @@ static void settle(struct omma_thread *self, void *argument)
 {
     struct omma_team *team = argument;
 
-    omma_topology_bind(team->topology, self->index);
+    omma_topology_bind(team->topology, team->seats[self->index].core);
     if (self->scratch != NULL) {
         memset(self->scratch, 0, team->scratch_bytes);
     }
@@ -135,49 +138,72 @@ static enum omma_status check_region(struct omma_team *team, struct omma_error *
     return OMMA_OK;
 }
 
+static enum omma_status choose_number(struct omma_team *team,
+                                      const struct omma_team_options *options,
+                                      struct omma_error *error)
+{
+    size_t n_cores = omma_topology_n_cores(team->topology);
+
+    team->n_threads = options->n_threads != 0 ? options->n_threads : n_cores;
+    if (team->n_threads > MAX_THREADS) {
+        return omma_fail(error, OMMA_STATUS_USAGE, "threads: expected at most %d, found %zu",
+                         MAX_THREADS, team->n_threads);
+    }
+    if (team->n_threads > n_cores) {
+        omma_log_warning(options->log,
+                         "%zu threads on %zu cores: more threads than cores only slow each other",
+                         team->n_threads, n_cores);
+    }
+    return OMMA_OK;
+}
+
+/* Seats, the barrier over them, and which threads make a node. */
+static enum omma_status seat_threads(struct omma_team *team, struct omma_error *error)
+{
+    bool is_crowded = team->n_threads > omma_topology_n_cores(team->topology);
+
+    team->seats = calloc(team->n_threads, sizeof *team->seats);
+    team->nodes = calloc(team->n_threads, sizeof *team->nodes);
+    team->members = aligned_alloc(64, team->n_threads * sizeof *team->members);
+    if (team->seats == NULL || team->nodes == NULL || team->members == NULL) {
+        return omma_fail_memory(error, team->n_threads * sizeof *team->members, "a team");
+    }
+    OMMA_TRY(omma_seats_plan(team->topology, team->n_threads, team->seats, error));
+    OMMA_TRY(omma_barrier_create(team->seats, team->n_threads,
+                                 is_crowded ? SPINS_OVERSUBSCRIBED : SPINS, &team->barrier, error));
+    for (size_t i = 0; i < team->n_threads; i++) {
+        if (i == 0 || team->seats[i].node != team->seats[i - 1].node) {
+            team->nodes[team->n_nodes++] =
+                (struct omma_team_node){.topology_node = team->seats[i].node, .first_thread = i};
+        }
+        team->nodes[team->n_nodes - 1].n_threads++;
+        team->members[i].thread = (struct omma_thread){
+            .index = i,
+            .n_threads = team->n_threads,
+            .node = team->n_nodes - 1,
+            .team = team,
+            .scratch = team->scratch == NULL ? NULL : team->scratch + i * team->scratch_stride,
+            .scratch_bytes = team->scratch_bytes,
+        };
+    }
+    return OMMA_OK;
+}
+
 enum omma_status omma_team_create(const struct omma_team_options *options, struct omma_team **team,
                                   struct omma_error *error)
 {
     enum omma_status status;
-    struct omma_team *made = aligned_alloc(64, omma_round_up(sizeof *made, 64));
-    size_t n_cores;
+    struct omma_team *made = calloc(1, sizeof *made);
 
     if (made == NULL) {
         return omma_fail_memory(error, sizeof *made, "a team");
     }
-    memset(made, 0, sizeof *made);
-    OMMA_TRY_OR(status, fail, omma_topology_open(NULL, &made->topology, error));
-    n_cores = omma_topology_n_cores(made->topology);
-    made->n_threads = options->n_threads != 0 ? options->n_threads : n_cores;
     made->scratch_bytes = options->scratch_bytes;
-    if (made->n_threads > MAX_THREADS) {
-        status = omma_fail(error, OMMA_STATUS_USAGE, "threads: expected at most %d, found %zu",
-                           MAX_THREADS, made->n_threads);
-        goto fail;
-    }
-    if (made->n_threads > n_cores) {
-        omma_log_warning(options->log,
-                         "%zu threads on %zu cores: more threads than cores only slow each other",
-                         made->n_threads, n_cores);
-    }
+    OMMA_TRY_OR(status, fail, omma_topology_open(options->machine, &made->topology, error));
+    OMMA_TRY_OR(status, fail, choose_number(made, options, error));
     OMMA_TRY_OR(status, fail, try_threads(made->n_threads - 1, error));
     OMMA_TRY_OR(status, fail, take_scratch(made, error));
-    made->members = aligned_alloc(64, made->n_threads * sizeof *made->members);
-    if (made->members == NULL) {
-        status = omma_fail_memory(error, made->n_threads * sizeof *made->members, "a team");
-        goto fail;
-    }
-    for (size_t i = 0; i < made->n_threads; i++) {
-        made->members[i].thread = (struct omma_thread){
-            .index = i,
-            .n_threads = made->n_threads,
-            .team = made,
-            .scratch = made->scratch == NULL ? NULL : made->scratch + i * made->scratch_stride,
-            .scratch_bytes = made->scratch_bytes,
-        };
-    }
-    omma_barrier_init(&made->barrier, (uint32_t)made->n_threads,
-                      made->n_threads > n_cores ? SPINS_OVERSUBSCRIBED : SPINS);
+    OMMA_TRY_OR(status, fail, seat_threads(made, error));
     OMMA_TRY_OR(status, fail, check_region(made, error));
     omma_team_run(made, settle, made);
     *team = made;
@@ -199,6 +225,9 @@ void omma_team_destroy(struct omma_team **team)
         munmap(gone->scratch, gone->scratch_stride * gone->n_threads);
     }
     omma_topology_close(&gone->topology);
+    omma_barrier_destroy(&gone->barrier);
+    free(gone->seats);
+    free(gone->nodes);
     free(gone->members);
     free(gone);
     *team = NULL;
@@ -209,9 +238,24 @@ size_t omma_team_n_threads(const struct omma_team *team)
     return team->n_threads;
 }
 
+size_t omma_team_n_nodes(const struct omma_team *team)
+{
+    return team->n_nodes;
+}
+
+const struct omma_team_node *omma_team_node(const struct omma_team *team, size_t node)
+{
+    return &team->nodes[node];
+}
+
+const struct omma_topology *omma_team_topology(const struct omma_team *team)
+{
+    return team->topology;
+}
+
 void omma_team_run(struct omma_team *team, omma_team_work_fn work, void *argument)
 {
-    omma_topology_bind(team->topology, 0);
+    omma_topology_bind(team->topology, team->seats[0].core);
 #pragma omp parallel num_threads((int)team->n_threads)
     work(&team->members[omp_get_thread_num()].thread, argument);
     omma_topology_unbind(team->topology);
@@ -219,13 +263,26 @@ void omma_team_run(struct omma_team *team, omma_team_work_fn work, void *argumen
 
 void omma_team_barrier(struct omma_thread *self)
 {
-    if (self->n_threads > 1) {
-        omma_barrier_wait(&self->team->barrier);
-    }
+    omma_barrier_wait(self->team->barrier, self->index);
+}
+
+/* Where the items of threads below `thread` end. */
+static size_t border(size_t n, size_t thread, size_t n_threads)
+{
+    return n * thread / n_threads;
 }
 
 struct omma_range omma_team_range(const struct omma_thread *self, size_t n)
 {
-    return (struct omma_range){n * self->index / self->n_threads,
-                               n * (self->index + 1) / self->n_threads};
+    return (struct omma_range){border(n, self->index, self->n_threads),
+                               border(n, self->index + 1, self->n_threads)};
+}
+
+struct omma_range omma_team_node_range(const struct omma_team *team, size_t node, size_t n)
+{
+    const struct omma_team_node *threads = &team->nodes[node];
+
+    return (struct omma_range){
+        border(n, threads->first_thread, team->n_threads),
+        border(n, threads->first_thread + threads->n_threads, team->n_threads)};
 }

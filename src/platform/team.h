@@ -7,24 +7,25 @@
  *
  * with omma_team_barrier() as the only meeting point inside.  All threads call the same operators
  * in the same order; an operator says whether it ends with a barrier.  Each thread is bound to one
- * physical core of those that the process may use.  Work is split by omma_team_range(), which
- * depends on the number of threads alone; no result may depend on it.
+ * physical core of those that the process may use, threads of a NUMA node being neighbours
+ * (seats.h).  Work is split by omma_team_range(), which depends on the number of threads alone; no
+ * result may depend on it.
  */
 #ifndef OMMA_PLATFORM_TEAM_H
 #define OMMA_PLATFORM_TEAM_H
 
-#include <stdatomic.h>
 #include <stddef.h>
 
 #include "base/log.h"
 #include "base/status.h"
-#include "platform/barrier.h"
+#include "platform/topology.h"
 
 struct omma_team;
 
 /* What one thread of a team knows; lives as long as the team. */
 struct omma_thread {
     size_t index, n_threads;
+    size_t node; /* of the team, the one that omma_team_node() tells of */
     struct omma_team *team;
     char *scratch; /* its own memory, 64-byte aligned, touched first by it */
     size_t scratch_bytes;
@@ -34,6 +35,13 @@ struct omma_team_options {
     size_t n_threads;           /* 0: one for each physical core allowed */
     size_t scratch_bytes;       /* a thread; 0: none */
     const struct omma_log *log; /* told when there are more threads than cores; may be NULL */
+    const struct omma_topology_options *machine; /* NULL: this one, all of it */
+};
+
+/* A NUMA node of a team, by the memory that its threads are nearest to. */
+struct omma_team_node {
+    size_t topology_node;           /* its number in the team's topology */
+    size_t first_thread, n_threads; /* consecutive */
 };
 
 enum omma_status omma_team_create(const struct omma_team_options *options, struct omma_team **team,
@@ -42,11 +50,16 @@ void omma_team_destroy(struct omma_team **team);
 
 size_t omma_team_n_threads(const struct omma_team *team);
 
+/* At least one; node < n_nodes.  Both live as long as the team. */
+size_t omma_team_n_nodes(const struct omma_team *team);
+const struct omma_team_node *omma_team_node(const struct omma_team *team, size_t node);
+const struct omma_topology *omma_team_topology(const struct omma_team *team);
+
 typedef void (*omma_team_work_fn)(struct omma_thread *self, void *argument);
 
 /* Run work on every thread and wait for all.  One caller at a time, always the same thread (OpenMP
- * keeps its workers by caller).  The caller, who is thread 0, is bound meanwhile only: what it starts
- * elsewhere, threads and programs, would inherit its one core. */
+ * keeps its workers by caller).  The caller, who is thread 0, is bound meanwhile only: what it
+ * starts elsewhere, threads and programs, would inherit its one core. */
 void omma_team_run(struct omma_team *team, omma_team_work_fn work, void *argument);
 
 /* Wait until all threads of the team are here.  What they wrote before is seen by all after. */
@@ -69,5 +82,8 @@ static inline struct omma_range omma_range_within(struct omma_range range, size_
 
     return (struct omma_range){begin < n ? begin : n, end < n ? end : n};
 }
+
+/* What of n items belongs to all threads of a node together. */
+struct omma_range omma_team_node_range(const struct omma_team *team, size_t node, size_t n);
 
 #endif

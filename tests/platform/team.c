@@ -172,6 +172,52 @@ static void test_threads_that_cannot_start(void **state)
 #endif
 }
 
+static void note_node(struct omma_thread *self, void *argument)
+{
+    size_t *nodes = argument;
+    struct omma_range mine = omma_team_range(self, 101);
+    struct omma_range node = omma_team_node_range(self->team, self->node, 101);
+
+    nodes[self->index] = mine.begin >= node.begin && mine.end <= node.end ? self->node : SIZE_MAX;
+}
+
+/* A machine that is made up, whose cores cannot be bound to any more than one that went offline:
+ * work goes on, and threads know their nodes. */
+static void test_nodes(void **state)
+{
+    struct omma_topology_options machine = {.synthetic = "package:3 [numa(memory=1GB)] core:4 1",
+                                            .mask = "0-2,4-5,8"};
+    struct omma_team_options options = {.machine = &machine};
+    struct omma_team *team = NULL;
+    struct omma_error error;
+    struct board board = {.n_threads = 6};
+    static const size_t first[] = {0, 3, 5}, n_threads[] = {3, 2, 1};
+    size_t nodes[6], end = 0;
+
+    (void)state;
+    assert_ok(omma_team_create(&options, &team, &error));
+    assert_int_equal(omma_team_n_threads(team), 6);
+    assert_int_equal(omma_team_n_nodes(team), 3);
+    for (size_t i = 0; i < 3; i++) {
+        const struct omma_team_node *node = omma_team_node(team, i);
+        struct omma_range range = omma_team_node_range(team, i, 101);
+
+        assert_int_equal(node->topology_node, i);
+        assert_int_equal(node->first_thread, first[i]);
+        assert_int_equal(node->n_threads, n_threads[i]);
+        assert_int_equal(range.begin, end);
+        end = range.end;
+    }
+    assert_int_equal(end, 101);
+    omma_team_run(team, note_node, nodes);
+    for (size_t i = 0; i < 6; i++) {
+        assert_int_equal(nodes[i], i < 3 ? 0 : i < 5 ? 1 : 2);
+    }
+    omma_team_run(team, rounds, &board);
+    assert_int_equal(atomic_load(&board.n_faults), 0);
+    omma_team_destroy(&team);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +225,7 @@ int main(void)
         cmocka_unit_test(test_binding),
         cmocka_unit_test(test_threads_meet),
         cmocka_unit_test(test_too_many_threads_warn),
+        cmocka_unit_test(test_nodes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
