@@ -87,13 +87,13 @@ static void measure(work_fn limit, work_fn work, struct bench *bench, size_t m, 
 static double limit_f32_fma(struct bench *bench, size_t m, size_t k)
 {
     (void)m, (void)k;
-    return (double)bench->kernels.probe_f32_fma(200000);
+    return (double)bench->kernels.probe_f32_fma(25000);
 }
 
 static double limit_bf16_dot(struct bench *bench, size_t m, size_t k)
 {
     (void)m, (void)k;
-    return (double)bench->kernels.probe_bf16_dot(200000);
+    return (double)bench->kernels.probe_bf16_dot(25000);
 }
 
 /* The next slice of the stream, of rows of row_bytes. */
@@ -116,7 +116,7 @@ static double limit_read(struct bench *bench, size_t m, size_t k)
     const void *slice = next_slice(bench, 4096, &n_rows);
 
     (void)m, (void)k;
-    bench->kernels.probe_read(slice, n_rows * 4096);
+    bench->kernels.probe_read(slice, n_rows * 4096, 1, 0);
     return (double)(n_rows * 4096);
 }
 

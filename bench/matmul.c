@@ -92,8 +92,8 @@ static double best_seconds(struct omma_team *team, struct product *product, cons
 static void print_shape(struct bench_setup *setup, struct product *product, const char *weights,
                         const struct shape *shape)
 {
-    double peak = product->x.dtype == OMMA_DTYPE_BF16 ? setup->limits.bf16_dot_per_s
-                                                      : setup->limits.f32_fma_per_s;
+    double peak =
+        product->x.dtype == OMMA_DTYPE_BF16 ? setup->limits.bf16.per_s : setup->limits.f32.per_s;
 
     printf("%-13s %5zu x %5zu", shape->name, shape->n, shape->k);
     product->output.f32_stride = shape->n;

@@ -31,11 +31,15 @@ int bench_setup_open(int n_arguments, char **arguments, size_t scratch_bytes,
     probes = (struct omma_limits_probes){
         .f32_fma = setup->kernels.probe_f32_fma,
         .bf16_dot = setup->kernels.probe_bf16_dot,
+        .i8_dot = setup->kernels.probe_i8_dot,
+        .steps_per_round = OMMA_PROBE_STEPS,
         .read = setup->kernels.probe_read,
     };
     status = omma_team_create(&options, &setup->team, &error);
     if (status == OMMA_OK) {
-        status = omma_limits_of_team(setup->team, &probes, 0, &setup->limits, &error);
+        struct omma_limits_options memory = {.isa = omma_isa_name(isa)};
+
+        status = omma_limits_of_team(setup->team, &probes, &memory, &setup->limits, &error);
     }
     if (status != OMMA_OK) {
         fprintf(stderr, "%s: %s\n", arguments[0], error.message);
@@ -49,34 +53,39 @@ void bench_setup_close(struct bench_setup *setup)
     omma_team_destroy(&setup->team);
 }
 
-/* "AMD EPYC", as the operating system has it. */
-static void print_cpu(void)
+static void print_peak(const char *name, const struct omma_peak *peak, size_t n_threads)
 {
-    FILE *file = fopen("/proc/cpuinfo", "re");
-    char line[256];
-    bool is_known = false;
-
-    while (file != NULL && !is_known && fgets(line, sizeof line, file) != NULL) {
-        is_known = strncmp(line, "model name", 10) == 0 && strchr(line, ':') != NULL;
+    if (peak->per_s == 0) {
+        printf("%-20snone on this tier\n", name);
+        return;
     }
-    if (file != NULL) {
-        fclose(file);
-    }
-    printf("CPU                 %s", is_known ? strchr(line, ':') + 2 : "unknown\n");
+    printf("%-20s%.1f G/s; %g a cycle and thread would be %.1f G/s at that pass's clock%s\n", name,
+           peak->per_s * 1e-9, peak->per_step * peak->steps_per_cycle,
+           peak->per_step * peak->steps_per_cycle * peak->clock_hz * (double)n_threads * 1e-9,
+           peak->counts ? "" : ": does not count");
 }
 
 void bench_setup_print(const struct bench_setup *setup)
 {
     const struct omma_limits *limits = &setup->limits;
-    double cycles = limits->clock_hz * (double)limits->n_threads;
 
-    print_cpu();
-    printf("tier                %s\n", omma_isa_name(setup->kernels.isa));
+    printf("CPU                 %s\n", limits->cpu);
+    printf("tier                %s\n", limits->isa);
     printf("threads             %zu\n", limits->n_threads);
     printf("clock               %.2f GHz\n", limits->clock_hz * 1e-9);
-    printf("read                %.1f GB/s\n", limits->read_bytes_per_s * 1e-9);
-    printf("f32 multiply-adds   %.1f G/s, %.1f a cycle and thread\n", limits->f32_fma_per_s * 1e-9,
-           limits->f32_fma_per_s / cycles);
-    printf("bf16 multiply-adds  %.1f G/s, %.1f a cycle and thread\n", limits->bf16_dot_per_s * 1e-9,
-           limits->bf16_dot_per_s / cycles);
+    printf("read                %.1f GB/s (quartiles %.0f %% apart), %zu streams a thread, "
+           "prefetch %zu, %s pages, %zu MiB%s\n",
+           limits->read_bytes_per_s * 1e-9, 100 * limits->read_spread, limits->read_streams,
+           limits->read_prefetch_bytes, limits->read_memory, limits->read_bytes >> 20,
+           limits->read_counts ? "" : ": does not count");
+    if (limits->known_high > 0) {
+        printf("known of this CPU   %.0f to %.0f GB/s\n", limits->known_low * 1e-9,
+               limits->known_high * 1e-9);
+    } else {
+        printf("known of this CPU   nothing with %zu threads: no row in doc/performance.md\n",
+               limits->n_threads);
+    }
+    print_peak("f32 multiply-adds", &limits->f32, limits->n_threads);
+    print_peak("bf16 multiply-adds", &limits->bf16, limits->n_threads);
+    print_peak("int8 multiply-adds", &limits->i8, limits->n_threads);
 }

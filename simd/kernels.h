@@ -171,12 +171,25 @@ typedef void (*omma_rope_fn)(size_t n, const float *cosine, const float *sine, f
 /* ---- probes of the machine --------------------------------------------------------------------
  */
 
-/* Do at least n independent chains' worth of multiply-adds held in registers; returns how many
- * single multiply-adds were done (NULL in the table: the tier has no such instruction). */
+/* Steps of a round: a multiple of 4, 12 and 24 chains, and of the 16 rows of an AMX tile. */
+enum { OMMA_PROBE_STEPS = 192 };
+
+/*
+ * Do n_rounds rounds of OMMA_PROBE_STEPS steps on values held in registers; returns how many single
+ * multiply-adds were done (NULL in the table: the tier has no such instruction).  A step is what
+ * adds products to a register at the least: one instruction where the tier has one that does (FMA,
+ * vdpbf16ps, vpdpbusd, bfmmla, sdot, smmla; of AMX one row of A in a tile's sixteen), else the
+ * shortest chain of instructions that the tier's own GEMM uses.  Steps go round over as many
+ * independent chains as the latency needs, so that a core does an integer or half number of them a
+ * cycle; omma_limits_* counts a peak only if it does.  The chains start from values that the
+ * compiler cannot know, so it can neither merge nor drop one, and they stay finite.
+ */
 typedef uint64_t (*omma_probe_fn)(uint64_t n_rounds);
-/* Read n_bytes (a multiple of 4096) with the widest loads, one stream; returns a value that depends
- * on them all. */
-typedef uint64_t (*omma_probe_read_fn)(const void *bytes, size_t n_bytes);
+/* Read n_bytes (a multiple of 4096) with the widest loads, as n_streams (1, 2, 4 or 8) equal parts
+ * in turns of 256 bytes; each asks for the line prefetch_bytes ahead, or for none with 0.  Returns
+ * a value that depends on all bytes. */
+typedef uint64_t (*omma_probe_read_fn)(const void *bytes, size_t n_bytes, size_t n_streams,
+                                       size_t prefetch_bytes);
 
 /* ---- the table --------------------------------------------------------------------------------
  */

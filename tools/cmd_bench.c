@@ -110,7 +110,6 @@ static enum omma_status measure(struct omma_engine *engine, const struct bench_p
                                 struct omma_error *error)
 {
     struct omma_limits *limits = &result->limits;
-    struct omma_limits again;
 
     message_progress(messages, "limits of the machine");
     TRY(omma_limits_measure(engine, limits, error));
@@ -118,18 +117,7 @@ static enum omma_status measure(struct omma_engine *engine, const struct bench_p
     TRY(bench_language(engine, result->model, plan, &result->language, error));
     message_progress(messages, "tile");
     TRY(bench_tile(engine, result->model, plan, &result->tile_s, error));
-    message_progress(messages, "limits of the machine, again");
-    TRY(omma_limits_measure(engine, &again, error));
     message_progress_end(messages);
-    if (again.read_bytes_per_s > limits->read_bytes_per_s) {
-        limits->read_bytes_per_s = again.read_bytes_per_s;
-    }
-    if (again.f32_fma_per_s > limits->f32_fma_per_s) {
-        limits->f32_fma_per_s = again.f32_fma_per_s;
-    }
-    if (again.bf16_dot_per_s > limits->bf16_dot_per_s) {
-        limits->bf16_dot_per_s = again.bf16_dot_per_s;
-    }
     return OMMA_OK;
 }
 

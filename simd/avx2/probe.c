@@ -11,7 +11,7 @@
 
 #define UNROLL _Pragma("GCC unroll 12")
 
-enum { CHAINS = 12, LANES = 8 };
+enum { CHAINS = 12, TURNS = OMMA_PROBE_STEPS / CHAINS, LANES = 8 };
 
 uint64_t omma_probe_f32_fma__avx2(uint64_t n_rounds)
 {
@@ -23,7 +23,7 @@ uint64_t omma_probe_f32_fma__avx2(uint64_t n_rounds)
     for (int i = 0; i < CHAINS; i++) {
         sums[i] = _mm256_set1_ps(value);
     }
-    for (uint64_t round = 0; round < n_rounds; round++) {
+    for (uint64_t turn = 0; turn < n_rounds * TURNS; turn++) {
         UNROLL
         for (int i = 0; i < CHAINS; i++) {
             sums[i] = _mm256_fmadd_ps(sums[i], a, b);
@@ -34,27 +34,28 @@ uint64_t omma_probe_f32_fma__avx2(uint64_t n_rounds)
         total = _mm256_add_ps(total, sums[i]);
     }
     value = vec_sum(total);
-    return n_rounds * CHAINS * LANES;
+    return n_rounds * OMMA_PROBE_STEPS * LANES;
 }
 
-static inline __m256i load(const char *at)
+typedef __m256i probe_vec;
+
+static inline probe_vec probe_load(const char *at)
 {
     return _mm256_loadu_si256((const void *)at);
 }
 
-uint64_t omma_probe_read__avx2(const void *bytes, size_t n_bytes)
+static inline probe_vec probe_xor(probe_vec a, probe_vec b)
 {
-    const char *at = bytes;
-    __m256i x0 = _mm256_setzero_si256(), x1 = x0, x2 = x0, x3 = x0;
+    return _mm256_xor_si256(a, b);
+}
+
+static inline uint64_t probe_fold(probe_vec x)
+{
     uint64_t parts[4];
 
-    for (size_t offset = 0; offset < n_bytes; offset += 128) {
-        x0 = _mm256_xor_si256(x0, load(at + offset));
-        x1 = _mm256_xor_si256(x1, load(at + offset + 32));
-        x2 = _mm256_xor_si256(x2, load(at + offset + 64));
-        x3 = _mm256_xor_si256(x3, load(at + offset + 96));
-    }
-    x0 = _mm256_xor_si256(_mm256_xor_si256(x0, x1), _mm256_xor_si256(x2, x3));
-    _mm256_storeu_si256((__m256i *)parts, x0);
+    _mm256_storeu_si256((__m256i *)parts, x);
     return parts[0] + parts[1] + parts[2] + parts[3];
 }
+
+#define PROBE_READ omma_probe_read__avx2
+#include "simd/tmpl/probe_read.h"

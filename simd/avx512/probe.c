@@ -13,7 +13,7 @@
 #error "probe.c of the tier avx512 is compiled without its flags"
 #endif
 
-enum { CHAINS = 24, LANES = 16 };
+enum { CHAINS = 24, TURNS = OMMA_PROBE_STEPS / CHAINS, LANES = 16 };
 
 #define UNROLL _Pragma("GCC unroll 24")
 
@@ -27,7 +27,7 @@ uint64_t omma_probe_f32_fma__avx512(uint64_t n_rounds)
     for (int i = 0; i < CHAINS; i++) {
         sums[i] = _mm512_set1_ps(value);
     }
-    for (uint64_t round = 0; round < n_rounds; round++) {
+    for (uint64_t turn = 0; turn < n_rounds * TURNS; turn++) {
         UNROLL
         for (int i = 0; i < CHAINS; i++) {
             sums[i] = _mm512_fmadd_ps(sums[i], a, b);
@@ -38,20 +38,25 @@ uint64_t omma_probe_f32_fma__avx512(uint64_t n_rounds)
         total = _mm512_add_ps(total, sums[i]);
     }
     value = _mm512_reduce_add_ps(total);
-    return n_rounds * CHAINS * LANES;
+    return n_rounds * OMMA_PROBE_STEPS * LANES;
 }
 
-uint64_t omma_probe_read__avx512(const void *bytes, size_t n_bytes)
+typedef __m512i probe_vec;
+
+static inline probe_vec probe_load(const char *at)
 {
-    const char *at = bytes;
-    __m512i x0 = _mm512_setzero_si512(), x1 = x0, x2 = x0, x3 = x0;
-
-    for (size_t offset = 0; offset < n_bytes; offset += 256) {
-        x0 = _mm512_xor_si512(x0, _mm512_loadu_si512(at + offset));
-        x1 = _mm512_xor_si512(x1, _mm512_loadu_si512(at + offset + 64));
-        x2 = _mm512_xor_si512(x2, _mm512_loadu_si512(at + offset + 128));
-        x3 = _mm512_xor_si512(x3, _mm512_loadu_si512(at + offset + 192));
-    }
-    x0 = _mm512_xor_si512(_mm512_xor_si512(x0, x1), _mm512_xor_si512(x2, x3));
-    return (uint64_t)_mm512_reduce_add_epi64(x0);
+    return _mm512_loadu_si512(at);
 }
+
+static inline probe_vec probe_xor(probe_vec a, probe_vec b)
+{
+    return _mm512_xor_si512(a, b);
+}
+
+static inline uint64_t probe_fold(probe_vec x)
+{
+    return (uint64_t)_mm512_reduce_add_epi64(x);
+}
+
+#define PROBE_READ omma_probe_read__avx512
+#include "simd/tmpl/probe_read.h"

@@ -8,7 +8,7 @@
 #error "probe.c of the tier avx512bf16 is compiled without its flags"
 #endif
 
-enum { CHAINS = 24, LANES = 16 };
+enum { CHAINS = 24, TURNS = OMMA_PROBE_STEPS / CHAINS, LANES = 16 };
 
 #define UNROLL _Pragma("GCC unroll 24")
 
@@ -23,7 +23,7 @@ uint64_t omma_probe_bf16_dot__avx512bf16(uint64_t n_rounds)
     for (int i = 0; i < CHAINS; i++) {
         sums[i] = _mm512_set1_ps(value);
     }
-    for (uint64_t round = 0; round < n_rounds; round++) {
+    for (uint64_t turn = 0; turn < n_rounds * TURNS; turn++) {
         UNROLL
         for (int i = 0; i < CHAINS; i++) {
             sums[i] = _mm512_dpbf16_ps(sums[i], a, b);
@@ -34,5 +34,5 @@ uint64_t omma_probe_bf16_dot__avx512bf16(uint64_t n_rounds)
         total = _mm512_add_ps(total, sums[i]);
     }
     value = _mm512_reduce_add_ps(total);
-    return n_rounds * CHAINS * LANES * 2;
+    return n_rounds * OMMA_PROBE_STEPS * LANES * 2;
 }

@@ -6,7 +6,7 @@
 #include "simd/kernels.h"
 #include "simd/scalar/lanes.h"
 
-enum { CHAINS = 12 };
+enum { CHAINS = 12, TURNS = OMMA_PROBE_STEPS / CHAINS };
 
 uint64_t omma_probe_f32_fma__scalar(uint64_t n_rounds)
 {
@@ -17,7 +17,7 @@ uint64_t omma_probe_f32_fma__scalar(uint64_t n_rounds)
     lanes s6 = lanes_set(value), s7 = lanes_set(value), s8 = lanes_set(value);
     lanes s9 = lanes_set(value), s10 = lanes_set(value), s11 = lanes_set(value);
 
-    for (uint64_t round = 0; round < n_rounds; round++) {
+    for (uint64_t turn = 0; turn < n_rounds * TURNS; turn++) {
         s0 = s0 * a + b;
         s1 = s1 * a + b;
         s2 = s2 * a + b;
@@ -32,22 +32,28 @@ uint64_t omma_probe_f32_fma__scalar(uint64_t n_rounds)
         s11 = s11 * a + b;
     }
     value = lanes_sum(s0 + s1 + s2 + s3 + s4 + s5 + s6 + s7 + s8 + s9 + s10 + s11);
-    return n_rounds * CHAINS * LANES;
+    return n_rounds * OMMA_PROBE_STEPS * LANES;
 }
 
-uint64_t omma_probe_read__scalar(const void *bytes, size_t n_bytes)
+typedef lanes_u32 probe_vec;
+
+static inline probe_vec probe_load(const char *at)
 {
-    const char *at = bytes;
-    lanes_u32 x0 = {0}, x1 = x0, x2 = x0, x3 = x0;
-    lanes_u32 v[4];
+    probe_vec x;
 
-    for (size_t offset = 0; offset < n_bytes; offset += sizeof v) {
-        memcpy(v, at + offset, sizeof v);
-        x0 ^= v[0];
-        x1 ^= v[1];
-        x2 ^= v[2];
-        x3 ^= v[3];
-    }
-    x0 ^= x1 ^ x2 ^ x3;
-    return (uint64_t)(x0[0] ^ x0[2]) << 32 | (x0[1] ^ x0[3]);
+    memcpy(&x, at, sizeof x);
+    return x;
 }
+
+static inline probe_vec probe_xor(probe_vec a, probe_vec b)
+{
+    return a ^ b;
+}
+
+static inline uint64_t probe_fold(probe_vec x)
+{
+    return (uint64_t)(x[0] ^ x[2]) << 32 | (x[1] ^ x[3]);
+}
+
+#define PROBE_READ omma_probe_read__scalar
+#include "simd/tmpl/probe_read.h"

@@ -487,18 +487,47 @@ const char *omma_tensor_file_metadata(const struct omma_tensor_file *file, const
  * Limits of the machine
  * --------------------------------------------------------------------------------------------- */
 
-/* Rates of all threads of an engine together; 0 where the tier lacks the instruction. */
-struct omma_limits {
-    size_t n_threads;
-    double read_bytes_per_s; /* best of several read-only passes over memory far larger than the
-                                caches */
-    double f32_fma_per_s;    /* f32 multiply-adds with the tier's vectors */
-    double bf16_dot_per_s;   /* bf16 multiply-adds of the tier's dot product */
-    double clock_hz;         /* of one core under that load, from a chain of dependent additions */
+/* The peak of one multiply-add of the tier in use, all threads together. */
+struct omma_peak {
+    double per_s;    /* multiply-adds of single elements; 0: the tier has none of the kind */
+    double per_step; /* of one instruction, or of the shortest chain of them that adds products */
+    double steps_per_cycle; /* of a thread: the multiple of a half that is nearest */
+    double clock_hz;        /* of the threads in that pass, their mean */
+    bool counts; /* per_s is within 3 % of per_step x steps_per_cycle x clock_hz x threads */
 };
 
+/* What the machine does at most, as measured; fractions are taken of these. */
+struct omma_limits {
+    char cpu[96];    /* "AMD EPYC": the name that the operating system has */
+    const char *isa; /* the tier */
+    size_t n_threads;
+    double read_bytes_per_s; /* read-only passes over memory, all threads together: the median pass
+                                of the best pattern */
+    double read_spread;      /* distance of the quartiles of those passes, over the median */
+    size_t read_streams, read_prefetch_bytes; /* the best pattern: streams a thread, and how far
+                                                 ahead it prefetches, 0 for not at all */
+    const char *read_memory;                  /* "model", "file" or "huge": the pages read */
+    size_t read_bytes;                        /* of one pass */
+    double known_low, known_high; /* bytes/s: the row of this CPU and number of threads in
+                                     doc/performance.md; 0: there is none */
+    bool read_counts;             /* at least 8 times the L3 caches, and within 10 % of that row */
+    struct omma_peak f32, bf16, i8; /* f32 multiply-add, dot products of bf16 and of int8 */
+    double clock_hz; /* the highest that a chain of dependent additions saw beside them */
+};
+
+/* Measure on the engine's threads, over the memory of the model's weights; about a second. */
 enum omma_status omma_limits_measure(struct omma_engine *engine, struct omma_limits *limits,
                                      struct omma_error *error);
+
+/* Read memory once more, as *limits says it was read, and renew what the read bandwidth is; about
+ * 0.1 s.  For fractions where the bandwidth changes from one moment to the next. */
+enum omma_status omma_limits_read_again(struct omma_engine *engine, struct omma_limits *limits,
+                                        struct omma_error *error);
+
+/* The same without a model: threads and tier are those of an engine with these options (NULL: the
+ * defaults), the memory is a file's. */
+enum omma_status omma_limits_of_machine(const struct omma_engine_options *options,
+                                        struct omma_limits *limits, struct omma_error *error);
 
 #if defined(__GNUC__)
 #pragma GCC visibility pop

@@ -10,8 +10,8 @@
 
 enum { MAX_PREFILL_CHUNK = 512 };
 
-static enum omma_status choose_isa(const struct omma_engine_options *options, enum omma_isa *isa,
-                                   struct omma_error *error)
+enum omma_status omma_engine_choose_isa(const struct omma_engine_options *options,
+                                        enum omma_isa *isa, struct omma_error *error)
 {
     *isa = omma_isa_best();
     if (options->isa == NULL) {
@@ -63,7 +63,7 @@ static enum omma_status configure(struct omma_engine *engine,
     }
     engine->prefill_chunk =
         options->prefill_chunk != 0 ? options->prefill_chunk : MAX_PREFILL_CHUNK;
-    OMMA_TRY(choose_isa(options, &isa, error));
+    OMMA_TRY(omma_engine_choose_isa(options, &isa, error));
     engine->compute.kernels = omma_kernels_select(isa);
     engine->compute.use_blas =
         options->gemm == OMMA_GEMM_OPENBLAS ||

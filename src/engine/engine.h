@@ -52,6 +52,11 @@ struct omma_engine {
 /* Append a job. */
 void omma_engine_enqueue(struct omma_engine *engine, struct omma_job *job);
 
+/* The tier that options ask for, or the best.  OMMA_STATUS_USAGE if it was not built,
+ * OMMA_STATUS_RESOURCES if this machine cannot run it. */
+enum omma_status omma_engine_choose_isa(const struct omma_engine_options *options,
+                                        enum omma_isa *isa, struct omma_error *error);
+
 /* On the engine's thread: the encoder, made when first asked for. */
 enum omma_status omma_engine_encoder(struct omma_engine *engine, struct omma_encoder **encoder,
                                      struct omma_error *error);

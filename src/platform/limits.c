@@ -1,51 +1,72 @@
 /*
  * Every thread notes when it began and ended a pass; the pass took from the first beginning to the
  * last end, so that a thread that leaves a barrier late makes the rate worse, never better.
+ *
+ * A peak is a best pass, for nothing can make registers faster than they are, and it is held
+ * against the clock.  A bandwidth is a median: what others on the machine leave changes from pass
+ * to pass, and what is compared with it lasts longer than one.
  */
 #include "platform/limits.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/checked.h"
 #include "platform/cgroup.h"
 #include "platform/clock.h"
+#include "platform/known_cpu.h"
 #include "platform/topology.h"
 
 enum {
     PAGE_BYTES = 4096, /* the unit of struct omma_limits_probes */
-    N_READ_PASSES = 40,
-    N_COMPUTE_PASSES = 80,
-    N_CHAIN_PASSES = 8,
-    CHAIN_LENGTH = 1 << 20,
+    MIN_READ_BYTES = 256 << 20,
+    N_READ_PASSES = 9,
+    N_COMPUTE_PASSES = 50,
+    CHAIN_LENGTH = 1 << 18,
 };
 
 /* Shorter than a time slice, so that on a busy machine some passes run undisturbed. */
 static const double compute_pass_s = 0.003;
+static const double peak_tolerance = 0.03;
+
+/* Streams of a thread, and bytes that each prefetches ahead. */
+static const struct pattern {
+    size_t n_streams, prefetch_bytes;
+} patterns[] = {{1, 0}, {1, 2048}, {4, 0}, {4, 1024}, {8, 0}, {8, 1024}};
+
+enum { N_PATTERNS = sizeof patterns / sizeof *patterns };
 
 /* One thread's part of one pass, on a cache line of its own. */
 struct lap {
     _Alignas(64) double begin, end;
+    double clock_hz;
     uint64_t n_done;
 };
 
 /* What the threads share; thread 0 writes it, between barriers. */
 struct measurement {
     const struct omma_limits_probes *probes;
+    struct lap *laps; /* [n_threads] */
+
     char *memory;
     size_t n_pages;
-    uint64_t (*compute)(uint64_t n_rounds); /* of one team run */
+    bool is_ours; /* the threads touch the memory first */
+    struct pattern pattern;
+    double read_rates[N_READ_PASSES];
+
+    uint64_t (*compute)(uint64_t n_rounds); /* NULL: the clock alone */
     uint64_t n_rounds;
-    struct lap *laps; /* [n_threads] */
-    double best_rate;
-    double clock_hz;
+    double best_rate, best_clock_hz; /* of one pass */
+    double clock_hz;                 /* the highest of all */
 };
 
-/* Thread 0, after the barrier behind a pass: keep the rate if it is the best. */
-static void keep_best(struct measurement *measurement, size_t n_threads)
+/* Thread 0, after the barrier behind a pass: its rate. */
+static double pass_rate(const struct measurement *measurement, size_t n_threads)
 {
     double begin = INFINITY, end = 0, n_done = 0;
 
@@ -54,100 +75,66 @@ static void keep_best(struct measurement *measurement, size_t n_threads)
         end = fmax(end, measurement->laps[i].end);
         n_done += (double)measurement->laps[i].n_done;
     }
-    if (end > begin) {
-        measurement->best_rate = fmax(measurement->best_rate, n_done / (end - begin));
-    }
+    return end > begin ? n_done / (end - begin) : 0;
 }
 
+/* ------------------------------------------------------------------------------------------------
+ * Reading
+ * --------------------------------------------------------------------------------------------- */
+
+static void touch(struct omma_thread *self, void *argument)
+{
+    struct measurement *measurement = argument;
+    struct omma_range part = omma_team_range(self, measurement->n_pages);
+
+    memset(measurement->memory + part.begin * PAGE_BYTES, 1, (part.end - part.begin) * PAGE_BYTES);
+}
+
+/* The first pass, which brings pages and page tables, does not count. */
 static void measure_read(struct omma_thread *self, void *argument)
 {
     struct measurement *measurement = argument;
     struct omma_range part = omma_team_range(self, measurement->n_pages);
     size_t n_bytes = (part.end - part.begin) * PAGE_BYTES;
-    char *bytes = measurement->memory + part.begin * PAGE_BYTES;
+    const char *bytes = measurement->memory + part.begin * PAGE_BYTES;
     struct lap *lap = &measurement->laps[self->index];
 
-    memset(bytes, 1, n_bytes);
     lap->n_done = n_bytes;
-    for (int pass = 0; pass < N_READ_PASSES; pass++) {
+    for (int pass = -1; pass < N_READ_PASSES; pass++) {
         omma_team_barrier(self);
         lap->begin = omma_clock_now();
-        measurement->probes->read(bytes, n_bytes);
+        measurement->probes->read(bytes, n_bytes, measurement->pattern.n_streams,
+                                  measurement->pattern.prefetch_bytes);
         lap->end = omma_clock_now();
         omma_team_barrier(self);
-        if (self->index == 0) {
-            keep_best(measurement, self->n_threads);
+        if (self->index == 0 && pass >= 0) {
+            measurement->read_rates[pass] = pass_rate(measurement, self->n_threads);
         }
     }
 }
 
-/* The rounds that take about compute_pass_s. */
-static uint64_t find_rounds(uint64_t (*compute)(uint64_t n_rounds))
+static int compare(const void *a, const void *b)
 {
-    for (uint64_t n_rounds = 1024;; n_rounds *= 2) {
-        double begin = omma_clock_now(), seconds;
+    double x = *(const double *)a, y = *(const double *)b;
 
-        compute(n_rounds);
-        seconds = omma_clock_now() - begin;
-        if (seconds > compute_pass_s / 16 || n_rounds > UINT64_MAX / 4) {
-            return (uint64_t)((double)n_rounds * fmax(1, compute_pass_s / seconds));
-        }
-    }
+    return (x > y) - (x < y);
 }
 
-static void measure_compute(struct omma_thread *self, void *argument)
+/* Read in one pattern; note it if its median pass is better than what limits holds. */
+static void read_in_pattern(struct omma_team *team, struct measurement *measurement,
+                            struct pattern pattern, struct omma_limits *limits)
 {
-    struct measurement *measurement = argument;
-    struct lap *lap = &measurement->laps[self->index];
+    double *rates = measurement->read_rates, median;
 
-    if (self->index == 0) {
-        measurement->n_rounds = find_rounds(measurement->compute);
-    }
-    for (int pass = 0; pass < N_COMPUTE_PASSES; pass++) {
-        omma_team_barrier(self);
-        lap->begin = omma_clock_now();
-        lap->n_done = measurement->compute(measurement->n_rounds);
-        lap->end = omma_clock_now();
-        omma_team_barrier(self);
-        if (self->index == 0) {
-            keep_best(measurement, self->n_threads);
-        }
-    }
-}
-
-/* Additions that depend on each other, one a cycle on every CPU.  The empty asm keeps the compiler
- * from adding them up; the second operand is a register, as some CPUs fold constants without a
- * cycle. */
-static double chain_rate(void)
-{
-    uint64_t sum = 1, addend = 1;
-    double begin = omma_clock_now();
-
-    for (int i = 0; i < CHAIN_LENGTH; i += 16) {
-#pragma GCC unroll 16
-        for (int j = 0; j < 16; j++) {
-            sum += addend;
-            __asm__ volatile("" : "+r"(sum), "+r"(addend));
-        }
-    }
-    return CHAIN_LENGTH / (omma_clock_now() - begin);
-}
-
-/* Thread 0 runs the chain while the others, and itself just before, multiply and add. */
-static void measure_clock(struct omma_thread *self, void *argument)
-{
-    struct measurement *measurement = argument;
-
-    if (self->index == 0 && measurement->compute != NULL) {
-        measurement->n_rounds = find_rounds(measurement->compute);
-    }
-    for (int pass = 0; pass < N_CHAIN_PASSES; pass++) {
-        omma_team_barrier(self);
-        if (self->index == 0) {
-            measurement->clock_hz = fmax(measurement->clock_hz, chain_rate());
-        } else if (measurement->compute != NULL) {
-            measurement->compute(measurement->n_rounds / 16);
-        }
+    measurement->pattern = pattern;
+    omma_team_run(team, measure_read, measurement);
+    qsort(rates, N_READ_PASSES, sizeof *rates, compare);
+    median = rates[N_READ_PASSES / 2];
+    if (median > limits->read_bytes_per_s) {
+        limits->read_bytes_per_s = median;
+        limits->read_spread = (rates[3 * N_READ_PASSES / 4] - rates[N_READ_PASSES / 4]) / median;
+        limits->read_streams = pattern.n_streams;
+        limits->read_prefetch_bytes = pattern.prefetch_bytes;
     }
 }
 
@@ -172,74 +159,312 @@ static size_t available_bytes(void)
     return group_bytes / 1024 < n_kib ? group_bytes : n_kib * 1024;
 }
 
-static size_t default_read_bytes(void)
+/* Eight times all L3 caches; 0 if they are unknown. */
+static size_t beyond_caches(void)
 {
     const struct omma_topology_options whole_machine = {.mask = "0-"};
     struct omma_topology *topology;
-    size_t n_bytes = (size_t)256 << 20, available = available_bytes();
+    size_t n_bytes = 0;
 
     if (omma_topology_open(&whole_machine, &topology, NULL) == OMMA_OK) {
-        size_t l3_bytes = omma_topology_l3_bytes(topology);
-
-        n_bytes = 8 * l3_bytes > n_bytes ? 8 * l3_bytes : n_bytes;
+        n_bytes = 8 * omma_topology_l3_bytes(topology);
         omma_topology_close(&topology);
     }
-    return available != 0 && n_bytes > available / 4 ? available / 4 : n_bytes;
+    return n_bytes;
 }
 
-static enum omma_status measure_memory(struct omma_team *team, struct measurement *measurement,
-                                       size_t n_bytes, struct omma_error *error)
+static size_t default_read_bytes(void)
 {
-    n_bytes = omma_round_up(n_bytes, PAGE_BYTES);
-    measurement->memory =
-        mmap(NULL, n_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (measurement->memory == MAP_FAILED) {
-        return omma_fail_memory(error, n_bytes, "measuring the speed of memory");
+    size_t n_bytes = omma_max(beyond_caches(), MIN_READ_BYTES), available = available_bytes();
+
+    return available != 0 ? omma_min(n_bytes, available / 4) : n_bytes;
+}
+
+/* A file without a name on a disk, whose page cache lies in memory as a checkpoint's does: larger
+ * pieces than those of a memfd, which read a third slower.  -1: none can be had. */
+static int open_file(size_t n_bytes)
+{
+    static const char *const folders[] = {"/var/tmp", "/tmp"};
+
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        int fd = open(folders[i], O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+        if (fd >= 0 && posix_fallocate(fd, 0, (off_t)n_bytes) == 0) {
+            return fd;
+        }
+        if (fd >= 0) {
+            close(fd);
+        }
     }
-    madvise(measurement->memory, n_bytes, MADV_HUGEPAGE);
+    return -1;
+}
+
+/* Pages of a file, written by the calling thread in pieces, as a download writes them. */
+static char *map_file(size_t n_bytes)
+{
+    enum { PIECE_BYTES = 1 << 20 };
+    int fd = open_file(n_bytes);
+    char *piece = fd >= 0 ? calloc(1, PIECE_BYTES) : NULL;
+    void *bytes = MAP_FAILED;
+    size_t n_written = 0;
+
+    while (piece != NULL && n_written < n_bytes) {
+        ssize_t n = write(fd, piece, omma_min(PIECE_BYTES, n_bytes - n_written));
+
+        if (n <= 0) {
+            break;
+        }
+        n_written += (size_t)n;
+    }
+    if (n_written == n_bytes) {
+        bytes = mmap(NULL, n_bytes, PROT_READ, MAP_SHARED, fd, 0);
+    }
+    free(piece);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return bytes != MAP_FAILED ? bytes : NULL;
+}
+
+static char *map_huge(size_t n_bytes)
+{
+    void *bytes = mmap(NULL, n_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (bytes == MAP_FAILED) {
+        return NULL;
+    }
+    madvise(bytes, n_bytes, MADV_HUGEPAGE);
+    return bytes;
+}
+
+/* Find the memory to read: the weights' own, or new pages of the same kind. */
+static enum omma_status open_memory(struct omma_team *team,
+                                    const struct omma_limits_options *options,
+                                    struct measurement *measurement, struct omma_limits *limits,
+                                    struct omma_error *error)
+{
+    size_t n_bytes = options->read_bytes != 0 ? options->read_bytes : default_read_bytes();
+
+    n_bytes = omma_round_up(n_bytes, PAGE_BYTES);
     measurement->n_pages = n_bytes / PAGE_BYTES;
-    measurement->best_rate = 0;
-    omma_team_run(team, measure_read, measurement);
-    munmap(measurement->memory, n_bytes);
+    measurement->is_ours = options->weights == NULL || options->weights_bytes < n_bytes;
+    limits->read_bytes = n_bytes;
+    if (!measurement->is_ours) {
+        measurement->memory = (char *)options->weights; /* only read */
+        limits->read_memory = "model";
+        return OMMA_OK;
+    }
+    measurement->memory = options->memory == OMMA_LIMITS_FILE ? map_file(n_bytes) : NULL;
+    limits->read_memory = "file";
+    if (measurement->memory == NULL) { /* where no file can be made, too */
+        measurement->memory = map_huge(n_bytes);
+        limits->read_memory = "huge";
+        if (measurement->memory == NULL) {
+            return omma_fail_memory(error, n_bytes, "measuring the speed of memory");
+        }
+        omma_team_run(team, touch, measurement);
+    }
     return OMMA_OK;
 }
 
-static double compute_rate(struct omma_team *team, struct measurement *measurement,
-                           uint64_t (*compute)(uint64_t n_rounds))
+static void close_memory(struct measurement *measurement)
 {
-    measurement->best_rate = 0;
+    if (measurement->is_ours) {
+        munmap(measurement->memory, measurement->n_pages * PAGE_BYTES);
+    }
+}
+
+static void judge_read(struct omma_limits *limits)
+{
+    const struct omma_known_read *row;
+    struct omma_cpu_id id;
+
+    omma_cpu_identify("", &id);
+    row = omma_known_read_find(&id, limits->n_threads);
+    snprintf(limits->cpu, sizeof limits->cpu, "%s", id.name);
+    limits->known_low = row != NULL ? row->low * 1e9 : 0;
+    limits->known_high = row != NULL ? row->high * 1e9 : 0;
+    limits->read_counts = row != NULL && limits->read_bytes >= beyond_caches() &&
+                          omma_known_read_confirms(row, limits->read_bytes_per_s);
+}
+
+/* ------------------------------------------------------------------------------------------------
+ * Multiplying
+ * --------------------------------------------------------------------------------------------- */
+
+/* The rounds that take about compute_pass_s. */
+static uint64_t find_rounds(uint64_t (*compute)(uint64_t n_rounds))
+{
+    for (uint64_t n_rounds = 64;; n_rounds *= 2) {
+        double begin = omma_clock_now(), seconds;
+
+        compute(n_rounds);
+        seconds = omma_clock_now() - begin;
+        if (seconds > compute_pass_s / 16 || n_rounds > UINT64_MAX / 4) {
+            return (uint64_t)((double)n_rounds * fmax(1, compute_pass_s / seconds));
+        }
+    }
+}
+
+/* Additions that depend on each other, one a cycle on every CPU.  The empty asm keeps the compiler
+ * from adding them up; the second operand is a register, as some CPUs fold constants without a
+ * cycle. */
+static double chain_rate(void)
+{
+    uint64_t sum = 1, addend = 1;
+    double begin = omma_clock_now();
+
+    for (int i = 0; i < CHAIN_LENGTH; i += 16) {
+#pragma GCC unroll 16
+        for (int j = 0; j < 16; j++) {
+            sum += addend;
+            __asm__ volatile("" : "+r"(sum), "+r"(addend));
+        }
+    }
+    return CHAIN_LENGTH / (omma_clock_now() - begin);
+}
+
+/* Thread 0, after the barrier behind a pass: keep the best, with the clock of its threads. */
+static void keep_best(struct measurement *measurement, size_t n_threads)
+{
+    double rate = pass_rate(measurement, n_threads), clock_hz = 0;
+
+    for (size_t i = 0; i < n_threads; i++) {
+        clock_hz += measurement->laps[i].clock_hz / (double)n_threads;
+        measurement->clock_hz = fmax(measurement->clock_hz, measurement->laps[i].clock_hz);
+    }
+    if (rate > measurement->best_rate) {
+        measurement->best_rate = rate;
+        measurement->best_clock_hz = clock_hz;
+    }
+}
+
+/* The chain runs before and after the pass, when the core still has the clock that the pass gave
+ * it; the faster of the two was not disturbed. */
+static void measure_compute(struct omma_thread *self, void *argument)
+{
+    struct measurement *measurement = argument;
+    struct lap *lap = &measurement->laps[self->index];
+
+    if (self->index == 0 && measurement->compute != NULL) {
+        measurement->n_rounds = find_rounds(measurement->compute);
+    }
+    for (int pass = 0; pass < N_COMPUTE_PASSES; pass++) {
+        omma_team_barrier(self);
+        lap->clock_hz = chain_rate();
+        omma_team_barrier(self);
+        lap->begin = omma_clock_now();
+        lap->n_done =
+            measurement->compute != NULL ? measurement->compute(measurement->n_rounds) : 0;
+        lap->end = omma_clock_now();
+        lap->clock_hz = fmax(lap->clock_hz, chain_rate());
+        omma_team_barrier(self);
+        if (self->index == 0) {
+            keep_best(measurement, self->n_threads);
+        }
+    }
+}
+
+/* The peak of one probe; does it agree with a multiple of half a step a cycle? */
+static struct omma_peak find_peak(struct omma_team *team, struct measurement *measurement,
+                                  uint64_t (*compute)(uint64_t n_rounds))
+{
+    struct omma_peak peak = {0};
+    double steps_per_cycle;
+
     measurement->compute = compute;
-    if (compute != NULL) {
+    measurement->best_rate = 0;
+    if (compute == NULL) {
+        return peak;
+    }
+    omma_team_run(team, measure_compute, measurement);
+    peak.per_s = measurement->best_rate;
+    peak.clock_hz = measurement->best_clock_hz;
+    peak.per_step = (double)compute(1) / (double)measurement->probes->steps_per_round;
+    if (peak.per_s > 0) {
+        steps_per_cycle =
+            peak.per_s / (peak.per_step * peak.clock_hz * (double)omma_team_n_threads(team));
+        peak.steps_per_cycle = fmax(0.5, round(2 * steps_per_cycle) / 2);
+        peak.counts = fabs(steps_per_cycle / peak.steps_per_cycle - 1) <= peak_tolerance;
+    }
+    return peak;
+}
+
+static void find_peaks(struct omma_team *team, struct measurement *measurement,
+                       struct omma_limits *limits)
+{
+    limits->f32 = find_peak(team, measurement, measurement->probes->f32_fma);
+    limits->bf16 = find_peak(team, measurement, measurement->probes->bf16_dot);
+    limits->i8 = find_peak(team, measurement, measurement->probes->i8_dot);
+    if (measurement->clock_hz == 0) { /* no probe at all */
         omma_team_run(team, measure_compute, measurement);
     }
-    return measurement->best_rate;
+    limits->clock_hz = measurement->clock_hz;
+}
+
+/* ------------------------------------------------------------------------------------------------
+ * All of it
+ * --------------------------------------------------------------------------------------------- */
+
+static enum omma_status take_laps(struct omma_team *team, struct measurement *measurement,
+                                  struct omma_error *error)
+{
+    size_t n_bytes = omma_team_n_threads(team) * sizeof *measurement->laps;
+
+    measurement->laps = aligned_alloc(64, n_bytes);
+    if (measurement->laps == NULL) {
+        return omma_fail_memory(error, n_bytes, "measuring");
+    }
+    memset(measurement->laps, 0, n_bytes);
+    return OMMA_OK;
 }
 
 enum omma_status omma_limits_of_team(struct omma_team *team,
-                                     const struct omma_limits_probes *probes, size_t read_bytes,
+                                     const struct omma_limits_probes *probes,
+                                     const struct omma_limits_options *options,
                                      struct omma_limits *limits, struct omma_error *error)
 {
-    size_t n_threads = omma_team_n_threads(team);
     struct measurement measurement = {.probes = probes};
+    struct omma_limits found = {
+        .isa = options->isa, .n_threads = omma_team_n_threads(team), .read_memory = "none"};
     enum omma_status status = OMMA_OK;
-    struct omma_limits found = {.n_threads = n_threads};
 
-    measurement.laps = aligned_alloc(64, n_threads * sizeof measurement.laps[0]);
-    if (measurement.laps == NULL) {
-        return omma_fail_memory(error, n_threads * sizeof measurement.laps[0], "measuring");
-    }
+    OMMA_TRY(take_laps(team, &measurement, error));
     if (probes->read != NULL) {
-        OMMA_TRY_OR(status, done,
-                    measure_memory(team, &measurement,
-                                   read_bytes != 0 ? read_bytes : default_read_bytes(), error));
-        found.read_bytes_per_s = measurement.best_rate;
+        OMMA_TRY_OR(status, done, open_memory(team, options, &measurement, &found, error));
+        for (size_t i = 0; i < N_PATTERNS; i++) {
+            read_in_pattern(team, &measurement, patterns[i], &found);
+        }
+        close_memory(&measurement);
     }
-    found.bf16_dot_per_s = compute_rate(team, &measurement, probes->bf16_dot);
-    found.f32_fma_per_s = compute_rate(team, &measurement, probes->f32_fma);
-    omma_team_run(team, measure_clock, &measurement);
-    found.clock_hz = measurement.clock_hz;
+    judge_read(&found);
+    find_peaks(team, &measurement, &found);
     *limits = found;
+done:
+    free(measurement.laps);
+    return status;
+}
 
+enum omma_status omma_limits_read_of_team(struct omma_team *team,
+                                          const struct omma_limits_probes *probes,
+                                          const struct omma_limits_options *options,
+                                          struct omma_limits *limits, struct omma_error *error)
+{
+    struct measurement measurement = {.probes = probes};
+    struct omma_limits_options same = *options;
+    struct pattern pattern = {limits->read_streams, limits->read_prefetch_bytes};
+    enum omma_status status;
+
+    if (probes->read == NULL || pattern.n_streams == 0) {
+        return OMMA_OK;
+    }
+    same.read_bytes = limits->read_bytes;
+    OMMA_TRY(take_laps(team, &measurement, error));
+    OMMA_TRY_OR(status, done, open_memory(team, &same, &measurement, limits, error));
+    limits->read_bytes_per_s = 0;
+    read_in_pattern(team, &measurement, pattern, limits);
+    close_memory(&measurement);
+    judge_read(limits);
 done:
     free(measurement.laps);
     return status;

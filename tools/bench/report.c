@@ -29,12 +29,12 @@ static double peak(const struct bench_result *result, const char **name)
 {
     bool is_bf16 = strcmp(result->engine->precision, "bf16") == 0;
 
-    if (is_bf16 && result->limits.bf16_dot_per_s > 0) {
+    if (is_bf16 && result->limits.bf16.per_s > 0) {
         *name = "bf16 dot product";
-        return result->limits.bf16_dot_per_s;
+        return result->limits.bf16.per_s;
     }
     *name = "f32 multiply-add";
-    return result->limits.f32_fma_per_s;
+    return result->limits.f32.per_s;
 }
 
 /* A step reads on average what the cache holds halfway through. */
@@ -124,9 +124,9 @@ static void print_head(const struct bench_result *result)
     printf("engine   %s, precision %s, KV cache %s, gemm %s\n", engine->isa, engine->precision,
            engine->kv_dtype, engine->gemm);
     printf("limits   read %.1f GB/s, f32 multiply-add %.0f G/s, ", limits->read_bytes_per_s / 1e9,
-           limits->f32_fma_per_s / 1e9);
-    if (limits->bf16_dot_per_s > 0) {
-        printf("bf16 dot product %.0f G/s, ", limits->bf16_dot_per_s / 1e9);
+           limits->f32.per_s / 1e9);
+    if (limits->bf16.per_s > 0) {
+        printf("bf16 dot product %.0f G/s, ", limits->bf16.per_s / 1e9);
     }
     printf("clock %.2f GHz\n", limits->clock_hz / 1e9);
 }
@@ -202,9 +202,8 @@ static json_t *limits_json(const struct bench_result *result)
     double peak_per_s = peak(result, &peak_name);
 
     return json_pack("{s:f, s:f, s:f, s:f, s:f, s:s}", "read_bytes_per_s", limits->read_bytes_per_s,
-                     "f32_fma_per_s", limits->f32_fma_per_s, "bf16_dot_per_s",
-                     limits->bf16_dot_per_s, "clock_hz", limits->clock_hz, "peak_per_s", peak_per_s,
-                     "peak", peak_name);
+                     "f32_fma_per_s", limits->f32.per_s, "bf16_dot_per_s", limits->bf16.per_s,
+                     "clock_hz", limits->clock_hz, "peak_per_s", peak_per_s, "peak", peak_name);
 }
 
 enum omma_status bench_report_json(const struct bench_result *result, struct omma_error *error)
