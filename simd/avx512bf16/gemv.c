@@ -1,6 +1,16 @@
 /*
- * gemv.c - y[m][n] = x[m][k] W[n][k]^T of bf16, m <= 8, by vdpbf16ps with 512-bit vectors; W is
- * read as it lies, once, in the order of memory: one sequential stream.
+ * gemv.c - y[m][n] = x[m][k] W[n][k]^T of bf16, m <= 8, by vdpbf16ps with 512-bit vectors.
+ *
+ * W is read as it lies, once, in four streams: the rows in four parts, a row of each at a time.
+ * Four long streams come faster from memory than one (Zen 4: 31 GB/s instead of 26 on two cores),
+ * most of all from pages of 4 KB, and each vector of x serves four rows. Where rows are short (keys
+ * of attention), four rows side by side are one stream.
+ *
+ * Up to four rows of x are multiplied at a time; of more the first four fetch a block of W and the
+ * others find it in L1.
+ *
+ * A sum over k runs in one vector, in the order of k: the same for every m and n, so that the bits
+ * of a row of y depend on no other row.
  */
 #include "config.h"
 
@@ -11,164 +21,190 @@
 #error "gemv.c of the tier avx512bf16 is compiled without its flags"
 #endif
 
-#include "simd/tmpl/gemv_512.h"
+#define BODY   static inline __attribute__((always_inline))
+#define UNROLL _Pragma("GCC unroll 4")
 
-/* Thirty-two bf16, all or the first of them. */
-BODY __m512bh load_bf16(const uint16_t *x)
+enum {
+    ROWS = 4,    /* of x at a time */
+    STREAMS = 4, /* rows of W at a time */
+    LANES = 32,
+    K_BLOCK = 1024, /* so that 4 rows of W and 8 of x stay in L1 */
+    SHORT_K = 256,
+    AHEAD_BYTES = 4096,
+};
+
+struct sums {
+    __m512 of[ROWS][STREAMS];
+};
+
+/* x and W at the same k. */
+struct operands {
+    const uint16_t *x;
+    size_t x_stride;
+    const uint16_t *w;
+    size_t w_stride; /* between the streams */
+};
+
+BODY void clear(const int m, const int n, struct sums *sums)
 {
-    return (__m512bh)_mm512_loadu_si512(x);
-}
-
-BODY __m512bh load_first_bf16(const uint16_t *x, __mmask32 mask)
-{
-    return (__m512bh)_mm512_maskz_loadu_epi16(mask, x);
-}
-
-enum { LINE_BYTES = 64, LINE_BF16 = LINE_BYTES / 2 };
-
-/* A tensor of a checkpoint begins at any multiple of 8 bytes, and loads that straddle two lines are
- * slow: on Zen 5 a core reads 34 GB/s by them, 40 by whole lines, from which the same vectors are
- * put together. Reads no element behind the piece. */
-BODY size_t straddling_bf16(const int m, size_t k, const uint16_t *x, size_t x_stride,
-                            const uint16_t *w, const uint16_t *next, __m512 *even, __m512 *odd)
-{
-    const size_t n_before = (uintptr_t)w % LINE_BYTES / 2; /* elements of the first line */
-    const uint16_t *lines = w - n_before;
-    const __m512i in_line = _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7);
-    const __m512i index = _mm512_add_epi64(_mm512_set1_epi64((int64_t)n_before / 4), in_line);
-    __m512i last = _mm512_maskz_loadu_epi16(~(__mmask32)0 << n_before, lines);
-    size_t p = 0;
-
-    for (; p + 3 * LINE_BF16 <= k; p += 2 * LINE_BF16) {
-        __m512i middle = _mm512_load_si512(lines + p + LINE_BF16);
-        __m512i end = _mm512_load_si512(lines + p + 2 * LINE_BF16);
-        __m512bh vw_even = (__m512bh)_mm512_permutex2var_epi64(last, index, middle);
-        __m512bh vw_odd = (__m512bh)_mm512_permutex2var_epi64(middle, index, end);
-
-        last = end;
-        if (m > 1) {
-            prefetch((const char *)(next + p), 2 * LINE_BYTES);
-        }
-        UNROLL
-        for (int i = 0; i < m; i++) {
-            const uint16_t *vx = x + (size_t)i * x_stride + p;
-
-            even[i] = _mm512_dpbf16_ps(even[i], load_bf16(vx), vw_even);
-            odd[i] = _mm512_dpbf16_ps(odd[i], load_bf16(vx + LINE_BF16), vw_odd);
-        }
-    }
-    return p;
-}
-
-BODY void piece_bf16(const int m, size_t k, const uint16_t *x, size_t x_stride, const uint16_t *w,
-                     const uint16_t *next, struct sums *sums)
-{
-    const size_t n_whole = k / 64 * 64; /* "p + 64 <= k" costs instructions, 5 % of the speed */
-    __m512 even[M], odd[M];
-    size_t p = 0;
-
     UNROLL
     for (int i = 0; i < m; i++) {
-        even[i] = sums->even[i];
-        odd[i] = sums->odd[i];
-    }
-    if ((uintptr_t)w % LINE_BYTES != 0 && (uintptr_t)w % 8 == 0) {
-        p = straddling_bf16(m, k, x, x_stride, w, next, even, odd);
-    }
-    for (; p < n_whole; p += 64) {
-        __m512bh vw_even = load_bf16(w + p), vw_odd = load_bf16(w + p + 32);
-
-        if (m > 1) {
-            prefetch((const char *)(next + p), 128);
-        }
         UNROLL
-        for (int i = 0; i < m; i++) {
-            const uint16_t *vx = x + (size_t)i * x_stride + p;
-
-            even[i] = _mm512_dpbf16_ps(even[i], load_bf16(vx), vw_even);
-            odd[i] = _mm512_dpbf16_ps(odd[i], load_bf16(vx + 32), vw_odd);
+        for (int j = 0; j < n; j++) {
+            sums->of[i][j] = _mm512_setzero_ps();
         }
     }
-    if (p < k) {
-        __mmask32 mask_even = (__mmask32)((UINT64_C(1) << (k - p < 32 ? k - p : 32)) - 1);
-        __mmask32 mask_odd = (__mmask32)((UINT64_C(1) << (k - p < 32 ? 0 : k - p - 32)) - 1);
-        __m512bh vw_even = load_first_bf16(w + p, mask_even);
-        __m512bh vw_odd = load_first_bf16(w + p + 32, mask_odd);
+}
 
-        UNROLL
-        for (int i = 0; i < m; i++) {
-            const uint16_t *vx = x + (size_t)i * x_stride + p;
+/* Thirty-two elements from p on, all or those that the mask names. */
+BODY void step(const int m, const int n, const bool all, __mmask32 mask, const struct operands *o,
+               size_t p, __m512 sums[ROWS][STREAMS])
+{
+    __m512bh w[STREAMS];
 
-            even[i] = _mm512_dpbf16_ps(even[i], load_first_bf16(vx, mask_even), vw_even);
-            odd[i] = _mm512_dpbf16_ps(odd[i], load_first_bf16(vx + 32, mask_odd), vw_odd);
-        }
+    UNROLL
+    for (int j = 0; j < n; j++) {
+        const uint16_t *at = o->w + (size_t)j * o->w_stride + p;
+
+        w[j] = (__m512bh)(all ? _mm512_loadu_si512(at) : _mm512_maskz_loadu_epi16(mask, at));
     }
     UNROLL
     for (int i = 0; i < m; i++) {
-        sums->even[i] = even[i];
-        sums->odd[i] = odd[i];
+        const uint16_t *at = o->x + (size_t)i * o->x_stride + p;
+        __m512bh x = (__m512bh)(all ? _mm512_loadu_si512(at) : _mm512_maskz_loadu_epi16(mask, at));
+
+        UNROLL
+        for (int j = 0; j < n; j++) {
+            sums[i][j] = _mm512_dpbf16_ps(sums[i][j], x, w[j]);
+        }
     }
 }
 
-BODY void rows_bf16(const int m, size_t n, size_t k, const uint16_t *x, size_t x_stride,
-                    const uint16_t *w, size_t w_stride, float *y, size_t y_stride)
+/* m rows of x and n of W over k elements, onto the sums; fetch: W comes from memory. */
+BODY void piece(const int m, const int n, const bool fetch, size_t k, struct operands o,
+                struct sums *sums)
 {
-    const size_t k_block = k_block_of((size_t)m, sizeof *x);
-    struct sums sums[GROUP];
+    const size_t n_whole = k / LANES * LANES;
+    __m512 here[ROWS][STREAMS];
 
-    for (size_t j = 0; (m == 1 || k <= k_block) && j < n; j++, w += w_stride) {
-        clear(m, sums);
-        piece_bf16(m, k, x, x_stride, w, w + AHEAD_BYTES / sizeof *w, sums);
-        finish(m, sums, y + j, y_stride);
+    UNROLL
+    for (int i = 0; i < m; i++) {
+        UNROLL
+        for (int j = 0; j < n; j++) {
+            here[i][j] = sums->of[i][j];
+        }
     }
-    for (size_t j = 0; m > 1 && k > k_block && j < n; j += GROUP, w += GROUP * w_stride) {
-        size_t n_here = n - j < GROUP ? n - j : GROUP;
-
-        for (size_t r = 0; r < n_here; r++) {
-            clear(m, &sums[r]);
+    for (size_t p = 0; p < n_whole; p += LANES) {
+        UNROLL
+        for (int j = 0; fetch && j < n; j++) {
+            _mm_prefetch((const char *)(o.w + (size_t)j * o.w_stride + p) + AHEAD_BYTES,
+                         _MM_HINT_T1);
         }
-        for (size_t p = 0; p < k; p += k_block) {
-            const uint16_t *piece = w + p;
-
-            for (size_t r = 0; r < n_here; r++, piece += w_stride) {
-                piece_bf16(m, k - p < k_block ? k - p : k_block, x + p, x_stride, piece,
-                           piece + w_stride, &sums[r]);
-            }
-        }
-        for (size_t r = 0; r < n_here; r++) {
-            finish(m, &sums[r], y + j + r, y_stride);
+        step(m, n, true, 0, &o, p, here);
+    }
+    if (n_whole < k) {
+        step(m, n, false, (__mmask32)((UINT64_C(1) << (k - n_whole)) - 1), &o, n_whole, here);
+    }
+    UNROLL
+    for (int i = 0; i < m; i++) {
+        UNROLL
+        for (int j = 0; j < n; j++) {
+            sums->of[i][j] = here[i][j];
         }
     }
 }
 
-void omma_gemv_bf16_bf16w_8x1__avx512bf16(size_t m, size_t n, size_t k, const uint16_t *x,
+/* The sum of sixteen lanes, halves first: the order does not depend on the compiler. */
+BODY float sum_of_lanes(__m512 a)
+{
+    __m256 half = _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
+    __m128 sum = _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+
+    sum = _mm_add_ps(sum, _mm_movehl_ps(sum, sum));
+    sum = _mm_add_ss(sum, _mm_shuffle_ps(sum, sum, 1));
+    return _mm_cvtss_f32(sum);
+}
+
+BODY void finish(const int m, const int n, const struct sums *sums, float *y, size_t y_stride,
+                 size_t apart)
+{
+    UNROLL
+    for (int i = 0; i < m; i++) {
+        UNROLL
+        for (int j = 0; j < n; j++) {
+            y[(size_t)i * y_stride + (size_t)j * apart] = sum_of_lanes(sums->of[i][j]);
+        }
+    }
+}
+
+/* All m rows of x with n rows of W, whose elements of y lie apart. */
+BODY void rows(const int m, const int n, size_t k, struct operands o, float *y, size_t y_stride,
+               size_t apart)
+{
+    const int m_first = m < ROWS ? m : ROWS, m_second = m - m_first;
+    const size_t block = m_second > 0 ? K_BLOCK : k;
+    struct sums first, second;
+
+    clear(m_first, n, &first);
+    clear(m_second, n, &second);
+    for (size_t p = 0; p < k; p += block, o.x += block, o.w += block) {
+        struct operands others = o;
+        size_t k_here = k - p < block ? k - p : block;
+
+        others.x += ROWS * o.x_stride;
+        piece(m_first, n, true, k_here, o, &first);
+        if (m_second > 0) {
+            piece(m_second, n, false, k_here, others, &second);
+        }
+    }
+    finish(m_first, n, &first, y, y_stride, apart);
+    finish(m_second, n, &second, y + ROWS * y_stride, y_stride, apart);
+}
+
+BODY void gemv(const int m, size_t n, size_t k, const uint16_t *x, size_t x_stride,
+               const uint16_t *w, size_t w_stride, float *y, size_t y_stride)
+{
+    const size_t n_fours = n / STREAMS, apart = k <= SHORT_K ? 1 : n_fours;
+    const size_t on = k <= SHORT_K ? STREAMS : 1;
+    struct operands o = {x, x_stride, w, apart * w_stride};
+
+    for (size_t j = 0; j < n_fours; j++, o.w += on * w_stride) {
+        rows(m, STREAMS, k, o, y + on * j, y_stride, apart);
+    }
+    o.w = w + n_fours * STREAMS * w_stride;
+    for (size_t j = n_fours * STREAMS; j < n; j++, o.w += w_stride) {
+        rows(m, 1, k, o, y + j, y_stride, 0);
+    }
+}
+
+void omma_gemv_bf16_bf16w_8x4__avx512bf16(size_t m, size_t n, size_t k, const uint16_t *x,
                                           size_t x_stride, const uint16_t *w, size_t w_stride,
                                           float *y, size_t y_stride)
 {
     switch (m) {
     case 1:
-        rows_bf16(1, n, k, x, x_stride, w, w_stride, y, y_stride);
+        gemv(1, n, k, x, x_stride, w, w_stride, y, y_stride);
         break;
     case 2:
-        rows_bf16(2, n, k, x, x_stride, w, w_stride, y, y_stride);
+        gemv(2, n, k, x, x_stride, w, w_stride, y, y_stride);
         break;
     case 3:
-        rows_bf16(3, n, k, x, x_stride, w, w_stride, y, y_stride);
+        gemv(3, n, k, x, x_stride, w, w_stride, y, y_stride);
         break;
     case 4:
-        rows_bf16(4, n, k, x, x_stride, w, w_stride, y, y_stride);
+        gemv(4, n, k, x, x_stride, w, w_stride, y, y_stride);
         break;
     case 5:
-        rows_bf16(5, n, k, x, x_stride, w, w_stride, y, y_stride);
+        gemv(5, n, k, x, x_stride, w, w_stride, y, y_stride);
         break;
     case 6:
-        rows_bf16(6, n, k, x, x_stride, w, w_stride, y, y_stride);
+        gemv(6, n, k, x, x_stride, w, w_stride, y, y_stride);
         break;
     case 7:
-        rows_bf16(7, n, k, x, x_stride, w, w_stride, y, y_stride);
+        gemv(7, n, k, x, x_stride, w, w_stride, y, y_stride);
         break;
     case 8:
-        rows_bf16(8, n, k, x, x_stride, w, w_stride, y, y_stride);
+        gemv(8, n, k, x, x_stride, w, w_stride, y, y_stride);
         break;
     }
 }

@@ -1,16 +1,17 @@
 /*
- * A product is computed panel by panel: 32 columns of y for all rows of x, into a strip of scratch
- * [m][32], which then goes through the output's epilogue while it is in cache.
+ * A product is computed in strips of scratch [m][rows of W], which go through the output's epilogue
+ * while they are in cache.
  *
- *   strip (GEMV)   m <= 8: 32 rows of W as they lie
- *   strip (GEMM)   W's 32 rows x KC packed into a panel that stays in L2; all rows of x swept over
- * it; K in blocks of KC, later ones added to the strip strip (BLAS)   the same blocks widened to
- * f32, multiplied by OpenBLAS
+ *   GEMV   m <= 8: up to WIDE rows of W as they lie
+ *   GEMM   32 rows of W x KC packed into a panel that stays in L2; all rows of x swept over it; K
+ * in blocks of KC, later ones added to the strip BLAS   the same blocks widened to f32, multiplied
+ * by OpenBLAS
  *
- * Scratch of a thread: a panel (128 KB), two strips (a gated product needs both), one row.
+ * Scratch of a thread: a panel (128 KB), two strips (a gated product needs both).
  */
 #include "tensor/matmul.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/checked.h"
@@ -21,11 +22,17 @@ enum {
     MAX_M = 1056, /* rows of x a strip holds: one tile of 1025, rounded up */
     PANEL_BYTES = 128 * 1024,
     STRIP_BYTES = MAX_M * COLUMNS * 4,
+    /* rows of W in a GEMV, so many that its streams are long; a line more between rows of the
+       strip, lest all fall into one set of L1 */
+    WIDE = 4096,
+    WIDE_STRIDE = WIDE + 16,
     CACHE_LINE = 64,
     /* rows of x between two prefetches of weights: few lines are asked for at a time, as those
        beyond what the core keeps in flight are lost */
     SLICE = 12,
 };
+
+static_assert(OMMA_GEMV_MAX_M * WIDE_STRIDE * 4 <= STRIP_BYTES, "a strip holds those of a GEMV");
 
 struct scratch {
     void *panel;
@@ -61,18 +68,27 @@ static void widen(const struct omma_kernels *kernels, const struct omma_matrix *
     }
 }
 
-/* Rows of a weight that make one panel; n 0: none. */
+/* Rows of a weight that lie together; n 0: none. */
 struct rows {
     const struct omma_matrix *w;
     size_t first, n;
 };
 
-/* Rows of panel p, if it is before end. */
-static struct rows panel_rows(const struct omma_matrix *w, size_t p, size_t end)
+/* Those from first on, below end, at most n. */
+static struct rows rows_from(const struct omma_matrix *w, size_t first, size_t end, size_t n)
 {
-    size_t first = p * COLUMNS;
+    return (struct rows){w, first, first < end ? omma_min(n, omma_matrix_run(w, first, end)) : 0};
+}
 
-    return (struct rows){w, first, p < end ? omma_min(COLUMNS, w->n_rows - first) : 0};
+/* What a thread computes at a time: rows of W, and how far rows of the strip lie apart. */
+struct shape {
+    size_t n, stride;
+};
+
+static struct shape strip_shape(const struct omma_compute *compute, size_t m)
+{
+    return m <= OMMA_GEMV_MAX_M && !compute->use_blas ? (struct shape){WIDE, WIDE_STRIDE}
+                                                      : (struct shape){COLUMNS, COLUMNS};
 }
 
 static void strip_by_gemv(const struct omma_compute *compute, size_t m,
@@ -85,18 +101,18 @@ static void strip_by_gemv(const struct omma_compute *compute, size_t m,
     size_t n = rows->n, k = rows->w->n_columns;
 
     if (x->dtype == OMMA_DTYPE_BF16) {
-        kernels->gemv_bf16_bf16w(m, n, k, values, x->stride, w, k, strip, COLUMNS);
+        kernels->gemv_bf16_bf16w(m, n, k, values, x->stride, w, k, strip, WIDE_STRIDE);
         return;
     }
     switch (rows->w->dtype) {
     case OMMA_DTYPE_F32:
-        kernels->gemv_f32_f32w(m, n, k, values, x->stride, w, k, strip, COLUMNS);
+        kernels->gemv_f32_f32w(m, n, k, values, x->stride, w, k, strip, WIDE_STRIDE);
         break;
     case OMMA_DTYPE_BF16:
-        kernels->gemv_f32_bf16w(m, n, k, values, x->stride, w, k, strip, COLUMNS);
+        kernels->gemv_f32_bf16w(m, n, k, values, x->stride, w, k, strip, WIDE_STRIDE);
         break;
     case OMMA_DTYPE_F16:
-        kernels->gemv_f32_f16w(m, n, k, values, x->stride, w, k, strip, COLUMNS);
+        kernels->gemv_f32_f16w(m, n, k, values, x->stride, w, k, strip, WIDE_STRIDE);
         break;
     }
 }
@@ -226,7 +242,7 @@ static void compute_strip(const struct omma_compute *compute, size_t m,
                           const struct omma_operand *x, size_t first, const struct rows *rows,
                           const struct rows *next, void *panel, float *strip)
 {
-    if (compute->use_blas && x->dtype == OMMA_DTYPE_F32) {
+    if (compute->use_blas) {
         strip_by_blas(compute, m, x, first, rows, panel, strip);
     } else if (m <= OMMA_GEMV_MAX_M) {
         strip_by_gemv(compute, m, x, first, rows, strip);
@@ -235,16 +251,17 @@ static void compute_strip(const struct omma_compute *compute, size_t m,
     }
 }
 
-/* Hand a strip [m][n] of y, rows from first, columns from column, to its output.  The strip is used
- * as a workspace. */
-static void finish_strip(const struct omma_compute *compute, size_t m, size_t first, size_t n,
-                         size_t column, const float *bias, float *strip,
+/* Hand a strip [m][n] of y, rows from first on, columns those of rows, to its output.  The strip is
+ * used as a workspace. */
+static void finish_strip(const struct omma_compute *compute, size_t m, size_t first,
+                         const struct rows *rows, const float *bias, float *strip, size_t stride,
                          const struct omma_output *output)
 {
     const struct omma_kernels *kernels = &compute->kernels;
+    size_t n = rows->n, column = rows->first;
 
     for (size_t i = 0; i < m; i++) {
-        float *y = strip + i * COLUMNS;
+        float *y = strip + i * stride;
 
         if (bias != NULL) {
             kernels->add(n, bias + column, y);
@@ -280,6 +297,12 @@ static size_t count_panels(const struct omma_matrix *w)
     return (w->n_rows + COLUMNS - 1) / COLUMNS;
 }
 
+static struct omma_range rows_of_panels(const struct omma_matrix *w, struct omma_range panels)
+{
+    return (struct omma_range){omma_min(panels.begin * COLUMNS, w->n_rows),
+                               omma_min(panels.end * COLUMNS, w->n_rows)};
+}
+
 void omma_matmul_several(struct omma_thread *self, const struct omma_compute *compute, size_t m,
                          const struct omma_operand *x, const struct omma_product *products,
                          size_t n)
@@ -294,25 +317,26 @@ void omma_matmul_several(struct omma_thread *self, const struct omma_compute *co
     range = omma_team_range(self, n_panels);
     for (size_t first = 0; first < m; first += MAX_M) {
         size_t m_here = omma_min(MAX_M, m - first), before = 0;
+        struct shape shape = strip_shape(compute, m_here);
 
         for (size_t i = 0; i < n; i++) {
             const struct omma_linear *linear = products[i].linear;
             const struct omma_matrix *w = &linear->weight;
-            struct omma_range panels = omma_range_within(range, before, count_panels(w));
-            struct rows behind = {0};
+            struct omma_range own = omma_range_within(range, before, count_panels(w));
+            struct rows behind = {0}, next;
 
             before += count_panels(w);
             if (i + 1 < n && range.end > before) {
-                behind = panel_rows(&products[i + 1].linear->weight, 0, 1);
+                behind = rows_from(&products[i + 1].linear->weight, 0, COLUMNS, shape.n);
             }
-            for (size_t p = panels.begin; p < panels.end; p++) {
-                struct rows rows = panel_rows(w, p, panels.end);
-                struct rows next = p + 1 < panels.end ? panel_rows(w, p + 1, panels.end) : behind;
-
-                compute_strip(compute, m_here, x, first, &rows, &next, scratch.panel,
-                              scratch.strips[0]);
-                finish_strip(compute, m_here, first, rows.n, rows.first, linear->bias,
-                             scratch.strips[0], &products[i].output);
+            own = rows_of_panels(w, own);
+            for (struct rows rows = rows_from(w, own.begin, own.end, shape.n); rows.n > 0;
+                 rows = next) {
+                next = rows_from(w, rows.first + rows.n, own.end, shape.n);
+                compute_strip(compute, m_here, x, first, &rows, next.n > 0 ? &next : &behind,
+                              scratch.panel, scratch.strips[0]);
+                finish_strip(compute, m_here, first, &rows, linear->bias, scratch.strips[0],
+                             shape.stride, &products[i].output);
             }
         }
     }
@@ -332,24 +356,28 @@ void omma_matmul_gated(struct omma_thread *self, const struct omma_compute *comp
                        const struct omma_linear *up, const struct omma_operand *output)
 {
     struct scratch scratch = carve(self);
-    struct omma_range panels = omma_team_range(self, count_panels(&gate->weight));
+    struct omma_range own =
+        rows_of_panels(&gate->weight, omma_team_range(self, count_panels(&gate->weight)));
 
     for (size_t first = 0; first < m; first += MAX_M) {
-        size_t n = omma_min(MAX_M, m - first);
+        size_t m_here = omma_min(MAX_M, m - first);
+        struct shape shape = strip_shape(compute, m_here);
+        struct rows rows = rows_from(&gate->weight, own.begin, own.end, shape.n), next;
 
-        for (size_t p = panels.begin; p < panels.end; p++) {
-            struct rows gate_rows = panel_rows(&gate->weight, p, panels.end);
-            struct rows up_rows = panel_rows(&up->weight, p, panels.end);
-            struct rows next = panel_rows(&gate->weight, p + 1, panels.end);
+        for (; rows.n > 0; rows = next) {
+            struct rows up_rows = rows_from(&up->weight, rows.first, rows.first + rows.n, rows.n);
 
-            compute_strip(compute, n, x, first, &gate_rows, &up_rows, scratch.panel,
+            rows.n = up_rows.n;
+            next = rows_from(&gate->weight, rows.first + rows.n, own.end, shape.n);
+            compute_strip(compute, m_here, x, first, &rows, &up_rows, scratch.panel,
                           scratch.strips[0]);
-            compute_strip(compute, n, x, first, &up_rows, &next, scratch.panel, scratch.strips[1]);
-            for (size_t i = 0; i < n; i++) {
-                float *y = scratch.strips[0] + i * COLUMNS;
+            compute_strip(compute, m_here, x, first, &up_rows, &next, scratch.panel,
+                          scratch.strips[1]);
+            for (size_t i = 0; i < m_here; i++) {
+                float *y = scratch.strips[0] + i * shape.stride;
 
-                compute->kernels.silu_mul(gate_rows.n, y, scratch.strips[1] + i * COLUMNS, y);
-                omma_operand_store(compute, output, first + i, gate_rows.first, y, gate_rows.n);
+                compute->kernels.silu_mul(rows.n, y, scratch.strips[1] + i * shape.stride, y);
+                omma_operand_store(compute, output, first + i, rows.first, y, rows.n);
             }
         }
     }

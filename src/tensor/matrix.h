@@ -45,4 +45,18 @@ static inline const void *omma_matrix_row(const struct omma_matrix *matrix, size
     return (const char *)part->data + (row - part->first_row) * row_bytes;
 }
 
+/* How many rows lie together from row on, below end. */
+static inline size_t omma_matrix_run(const struct omma_matrix *matrix, size_t row, size_t end)
+{
+    const struct omma_matrix_part *part = matrix->parts;
+
+    if (part == NULL) {
+        return end - row;
+    }
+    while (part[1].first_row <= row) {
+        part++;
+    }
+    return (part[1].first_row < end ? part[1].first_row : end) - row;
+}
+
 #endif
