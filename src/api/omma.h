@@ -109,6 +109,8 @@ struct omma_model_info {
     uint64_t mapped_bytes; /* file pages that a run touches */
     uint64_t
         anonymous_bytes; /* memory that opening took: small vectors widened to f32, the tokenizer */
+    uint64_t step_bytes; /* weights that a decoding step reads: all of the language model's, of an
+                            embedding that is not the head too one row only */
     size_t kv_bytes_per_token; /* with a bf16 KV cache */
     size_t n_vision_layers, vision_hidden, vision_heads, vision_ffn;
     size_t n_layers, hidden, n_heads, n_kv_heads, head_dim, ffn;
@@ -524,8 +526,26 @@ enum omma_status omma_limits_measure(struct omma_engine *engine, struct omma_lim
 enum omma_status omma_limits_read_again(struct omma_engine *engine, struct omma_limits *limits,
                                         struct omma_error *error);
 
-/* The same without a model: threads and tier are those of an engine with these options (NULL: the
- * defaults), the memory is a file's. */
+/* Decoding of n_sequences conversations side by side, a token of each in one pass over the weights.
+ */
+struct omma_decode_plan {
+    size_t n_sequences;
+    size_t
+        depth; /* tokens that the cache of each holds before the first step; their keys and values
+                  are made up, which takes no time and costs a step what true ones would */
+    size_t n_steps;
+    uint64_t seed; /* of the first tokens */
+};
+
+/* Measure whole steps, from one choice of tokens to the next, after one that warms up:
+ * steps_s[n_steps] in seconds.  OMMA_STATUS_USAGE for more sequences than tokens of a pass, or more
+ * than 2^24 tokens. */
+enum omma_status omma_decode_measure(struct omma_engine *engine,
+                                     const struct omma_decode_plan *plan, double *steps_s,
+                                     struct omma_error *error);
+
+/* As omma_limits_measure() without a model: threads and tier are those of an engine with these
+ * options (NULL: the defaults), the memory is a file's. */
 enum omma_status omma_limits_of_machine(const struct omma_engine_options *options,
                                         struct omma_limits *limits, struct omma_error *error);
 

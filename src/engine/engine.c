@@ -238,6 +238,37 @@ void omma_engine_enqueue(struct omma_engine *engine, struct omma_job *job)
     pthread_mutex_unlock(&engine->lock);
 }
 
+struct call {
+    void (*run)(struct omma_engine *engine, void *argument);
+    void *argument;
+    bool is_done;
+};
+
+static void run_call(struct omma_engine *engine, void *argument)
+{
+    struct call *call = argument;
+
+    call->run(engine, call->argument);
+    pthread_mutex_lock(&engine->lock);
+    call->is_done = true;
+    pthread_cond_broadcast(&engine->changed);
+    pthread_mutex_unlock(&engine->lock);
+}
+
+void omma_engine_call(struct omma_engine *engine,
+                      void (*run)(struct omma_engine *engine, void *argument), void *argument)
+{
+    struct call call = {run, argument, false};
+    struct omma_job job = {.run = run_call, .argument = &call};
+
+    omma_engine_enqueue(engine, &job);
+    pthread_mutex_lock(&engine->lock);
+    while (!call.is_done) {
+        pthread_cond_wait(&engine->changed, &engine->lock);
+    }
+    pthread_mutex_unlock(&engine->lock);
+}
+
 enum omma_status omma_engine_encoder(struct omma_engine *engine, struct omma_encoder **encoder,
                                      struct omma_error *error)
 {

@@ -52,6 +52,10 @@ struct omma_engine {
 /* Append a job. */
 void omma_engine_enqueue(struct omma_engine *engine, struct omma_job *job);
 
+/* Run something on the engine's thread, after the jobs before it, and wait for its end. */
+void omma_engine_call(struct omma_engine *engine,
+                      void (*run)(struct omma_engine *engine, void *argument), void *argument);
+
 /* The tier that options ask for, or the best.  OMMA_STATUS_USAGE if it was not built,
  * OMMA_STATUS_RESOURCES if this machine cannot run it. */
 enum omma_status omma_engine_choose_isa(const struct omma_engine_options *options,

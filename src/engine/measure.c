@@ -14,7 +14,6 @@ struct measurement {
     struct omma_limits *limits;
     struct omma_error *error;
     enum omma_status status;
-    bool is_done;
 };
 
 static struct omma_limits_probes probes_of(const struct omma_kernels *kernels)
@@ -51,39 +50,24 @@ static void measure(struct omma_engine *engine, void *argument)
     find_weights(engine->model->checkpoint, &options);
     measurement->status = measurement->measure(engine->team, &probes, &options, measurement->limits,
                                                measurement->error);
-    pthread_mutex_lock(&engine->lock);
-    measurement->is_done = true;
-    pthread_cond_broadcast(&engine->changed);
-    pthread_mutex_unlock(&engine->lock);
-}
-
-static enum omma_status wait_for(struct omma_engine *engine, struct measurement *measurement)
-{
-    struct omma_job job = {.run = measure, .argument = measurement};
-
-    omma_engine_enqueue(engine, &job);
-    pthread_mutex_lock(&engine->lock);
-    while (!measurement->is_done) {
-        pthread_cond_wait(&engine->changed, &engine->lock);
-    }
-    pthread_mutex_unlock(&engine->lock);
-    return measurement->status;
 }
 
 enum omma_status omma_limits_measure(struct omma_engine *engine, struct omma_limits *limits,
                                      struct omma_error *error)
 {
-    struct measurement measurement = {omma_limits_of_team, limits, error, OMMA_OK, false};
+    struct measurement measurement = {omma_limits_of_team, limits, error, OMMA_OK};
 
-    return wait_for(engine, &measurement);
+    omma_engine_call(engine, measure, &measurement);
+    return measurement.status;
 }
 
 enum omma_status omma_limits_read_again(struct omma_engine *engine, struct omma_limits *limits,
                                         struct omma_error *error)
 {
-    struct measurement measurement = {omma_limits_read_of_team, limits, error, OMMA_OK, false};
+    struct measurement measurement = {omma_limits_read_of_team, limits, error, OMMA_OK};
 
-    return wait_for(engine, &measurement);
+    omma_engine_call(engine, measure, &measurement);
+    return measurement.status;
 }
 
 enum omma_status omma_limits_of_machine(const struct omma_engine_options *options,

@@ -262,6 +262,7 @@ static enum omma_status bind_one(void *user, const struct omma_named_tensor *nam
         return OMMA_OK;
     }
     binder->binding->n_parameters[named->part] += tensor->n_bytes / omma_dtype_bytes(dtype);
+    binder->binding->n_bytes[named->part] += tensor->n_bytes;
     return fill(binder, named, tensor, dtype);
 }
 

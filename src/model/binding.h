@@ -13,6 +13,7 @@
 /* What was bound, counted. */
 struct omma_binding {
     uint64_t n_parameters[OMMA_N_PARTS]; /* elements; the head counts as language */
+    uint64_t n_bytes[OMMA_N_PARTS];      /* of those tensors in the files */
     uint64_t mapped_bytes;               /* of matrices that are views of the files */
     const char *linear_dtype;            /* "bf16", "f16", "f32" or "mixed" */
 };

@@ -143,8 +143,20 @@ static void fill_config_info(struct omma_model_info *info, const struct omma_con
                                omma_dtype_bytes(OMMA_DTYPE_BF16);
 }
 
-static void fill_file_info(struct omma_model_info *info, const struct omma_checkpoint *checkpoint,
+/* Of an embedding that is not the head too a step reads one row. */
+static uint64_t step_bytes(const struct omma_language_weights *weights,
                            const struct omma_binding *binding)
+{
+    const struct omma_matrix *embedding = &weights->embedding;
+    uint64_t row_bytes = embedding->n_columns * omma_dtype_bytes(embedding->dtype);
+
+    return binding->n_bytes[OMMA_PART_LANGUAGE] - (weights->lm_head.weight.data == embedding->data
+                                                       ? 0
+                                                       : (embedding->n_rows - 1) * row_bytes);
+}
+
+static void fill_file_info(struct omma_model_info *info, const struct omma_checkpoint *checkpoint,
+                           const struct omma_weights *weights, const struct omma_binding *binding)
 {
     info->path = checkpoint->path;
     info->weight_dtype = binding->linear_dtype;
@@ -153,6 +165,7 @@ static void fill_file_info(struct omma_model_info *info, const struct omma_check
     info->n_language_parameters = binding->n_parameters[OMMA_PART_LANGUAGE];
     info->n_parameters =
         info->n_vision_parameters + info->n_projector_parameters + info->n_language_parameters;
+    info->step_bytes = step_bytes(&weights->language, binding);
     info->mapped_bytes = binding->mapped_bytes;
     info->n_files = checkpoint->n_weight_files;
     info->n_tensors = checkpoint->n_tensors;
@@ -176,7 +189,7 @@ static enum omma_status complete(struct omma_model *model, struct omma_error *er
     OMMA_TRY(omma_weights_bind(model->checkpoint, &model->config, &model->arena, &model->weights,
                                &binding, error));
     fill_config_info(info, &model->config);
-    fill_file_info(info, model->checkpoint, &binding);
+    fill_file_info(info, model->checkpoint, &model->weights, &binding);
     fill_ids(info, model->tokenizer);
     OMMA_TRY(fill_stop_ids(model, error));
     OMMA_TRY(omma_checkpoint_identity(model->checkpoint, info->identity, error));
