@@ -168,6 +168,33 @@ typedef float (*omma_exp_sum_fn)(size_t n, const float *x, float shift, float sc
  * n is even; cosine and sine have n / 2 elements. */
 typedef void (*omma_rope_fn)(size_t n, const float *cosine, const float *sine, float *x);
 
+/* ---- pictures of 8-bit samples ----------------------------------------------------------------
+ */
+
+/*
+ * Resampling in Pillow's fixed point: a sample of the target is 2^21 + the sum of weight * sample
+ * over some samples of the source, shifted right by 22 bits (which rounds down) and clamped to
+ * 0..255.  The magnitudes of one target's weights add up to less than 2^23, so that no sum, in
+ * whatever order, leaves 32 bits.  All tiers give the same bytes.
+ */
+enum { OMMA_RESIZE_WEIGHT_BITS = 22, OMMA_RESIZE_STEP = 4 };
+
+/* The samples or pixels that one target weighs: n from first on. */
+struct omma_taps {
+    uint32_t first, n;
+};
+
+/* Along m rows of RGB pixels, source [m][width][3] to target [m][n][3]; strides in bytes.  Pixel i
+ * of every target row weighs the pixels taps[i] of its source row with weights[i * weights_stride],
+ * of which there are taps[i].n, followed by zeros up to a multiple of OMMA_RESIZE_STEP. */
+typedef void (*omma_resize_rows_fn)(size_t m, size_t n, size_t width, const uint8_t *source,
+                                    size_t source_stride, const struct omma_taps *taps,
+                                    const int32_t *weights, size_t weights_stride, uint8_t *target,
+                                    size_t target_stride);
+/* Across n_taps >= 1 rows of n samples: target[i] weighs rows[t][i] with weights[t]. */
+typedef void (*omma_resize_columns_fn)(size_t n, size_t n_taps, const uint8_t *const *rows,
+                                       const int32_t *weights, uint8_t *target);
+
 /* ---- probes of the machine --------------------------------------------------------------------
  */
 

@@ -197,6 +197,55 @@ SIMDE_MORE simde__m256i simde_more_mm512_cvtepi32_epi16(simde__m512i v)
 #undef _mm512_cvtepi32_epi16
 #define _mm512_cvtepi32_epi16 simde_more_mm512_cvtepi32_epi16
 
+/* Numbers without a sign, above 255 as 255. */
+SIMDE_MORE simde__m128i simde_more_mm512_cvtusepi32_epi8(simde__m512i v)
+{
+    uint32_t lanes[16];
+    uint8_t narrow[16];
+    simde__m128i result;
+
+    memcpy(lanes, &v, sizeof v);
+    for (size_t i = 0; i < 16; i++) {
+        narrow[i] = (uint8_t)(lanes[i] > 255 ? 255 : lanes[i]);
+    }
+    memcpy(&result, narrow, sizeof result);
+    return result;
+}
+#undef _mm512_cvtusepi32_epi8
+#define _mm512_cvtusepi32_epi8 simde_more_mm512_cvtusepi32_epi8
+
+SIMDE_MORE simde__m512i simde_more_mm512_srai_epi32(simde__m512i v, int count)
+{
+    int32_t lanes[16];
+
+    memcpy(lanes, &v, sizeof v);
+    for (size_t i = 0; i < 16; i++) {
+        lanes[i] >>= count;
+    }
+    memcpy(&v, lanes, sizeof v);
+    return v;
+}
+#undef _mm512_srai_epi32
+#define _mm512_srai_epi32 simde_more_mm512_srai_epi32
+
+/* SIMDe gives the name to the masked one. */
+SIMDE_MORE simde__m512i simde_more_mm512_madd_epi16(simde__m512i a, simde__m512i b)
+{
+    int16_t lanes_a[32], lanes_b[32];
+    int32_t sums[16];
+    simde__m512i result;
+
+    memcpy(lanes_a, &a, sizeof a);
+    memcpy(lanes_b, &b, sizeof b);
+    for (size_t i = 0; i < 16; i++) {
+        sums[i] = lanes_a[2 * i] * lanes_b[2 * i] + lanes_a[2 * i + 1] * lanes_b[2 * i + 1];
+    }
+    memcpy(&result, sums, sizeof result);
+    return result;
+}
+#undef _mm512_madd_epi16
+#define _mm512_madd_epi16 simde_more_mm512_madd_epi16
+
 /* SIMDe flushes subnormal arguments and powers to zero. */
 SIMDE_MORE simde__m512 simde_more_mm512_scalef_ps(simde__m512 a, simde__m512 b)
 {

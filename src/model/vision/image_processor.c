@@ -9,12 +9,10 @@
 #include "model/vision/image_processor.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/checked.h"
 #include "format/image.h"
 #include "format/sha256.h"
-#include "model/vision/resize.h"
 
 enum {
     ROW_BYTES = OMMA_TILE_SIZE * 3,
@@ -43,59 +41,41 @@ void omma_image_pixel_values(float values[3][256])
     }
 }
 
-/* Scale the picture to the grid and cut it. */
-static enum omma_status cut_tiles(const struct omma_raster *picture, const struct omma_grid *grid,
-                                  uint8_t *tiles, struct omma_error *error)
+/* Each tile is a part of the scaled picture and made for itself. */
+enum omma_status omma_image_cut(const struct omma_kernels *kernels,
+                                const struct omma_raster *picture, const struct omma_grid *grid,
+                                uint8_t *tiles, struct omma_error *error)
 {
-    size_t n_columns = grid->n_columns, n_rows = grid->n_rows;
-    struct omma_raster scaled = {NULL, n_columns * OMMA_TILE_SIZE, n_rows * OMMA_TILE_SIZE};
-    enum omma_status status;
+    size_t n_cut = grid->n_columns * grid->n_rows;
 
-    scaled.rgb = malloc(n_columns * n_rows * TILE_BYTES);
-    if (scaled.rgb == NULL) {
-        return omma_fail_memory(error, n_columns * n_rows * TILE_BYTES, "a scaled picture");
+    for (size_t k = 0; k < grid->n_tiles; k++) {
+        bool is_thumbnail = k == n_cut;
+        struct omma_resize_part part = {
+            .width = (is_thumbnail ? 1 : grid->n_columns) * OMMA_TILE_SIZE,
+            .height = (is_thumbnail ? 1 : grid->n_rows) * OMMA_TILE_SIZE,
+            .left = is_thumbnail ? 0 : k % grid->n_columns * OMMA_TILE_SIZE,
+            .top = is_thumbnail ? 0 : k / grid->n_columns * OMMA_TILE_SIZE,
+        };
+        struct omma_raster tile = {tiles + k * TILE_BYTES, OMMA_TILE_SIZE, OMMA_TILE_SIZE};
+
+        OMMA_TRY(omma_resize(kernels, picture, OMMA_RESIZE_BICUBIC, &part, &tile, error));
     }
-    status = omma_resize(picture, OMMA_RESIZE_BICUBIC, &scaled, error);
-    for (size_t y = 0; status == OMMA_OK && y < scaled.height; y++) {
-        const uint8_t *row = scaled.rgb + y * scaled.width * 3;
-
-        for (size_t column = 0; column < n_columns; column++) {
-            size_t tile = y / OMMA_TILE_SIZE * n_columns + column;
-
-            memcpy(tiles + tile * TILE_BYTES + y % OMMA_TILE_SIZE * ROW_BYTES,
-                   row + column * ROW_BYTES, ROW_BYTES);
-        }
-    }
-    free(scaled.rgb);
-    return status;
+    return OMMA_OK;
 }
 
-/* All tiles, the thumbnail among them. */
 static enum omma_status make_tiles(const struct omma_picture *picture, struct omma_image *image,
                                    struct omma_error *error)
 {
-    const struct omma_grid *grid = &image->info.grid;
-    size_t n_cut = grid->n_columns * grid->n_rows, n_bytes = grid->n_tiles * TILE_BYTES;
+    const struct omma_kernels kernels = omma_kernels_select(omma_isa_best());
     struct omma_raster source = {picture->rgb, picture->width, picture->height};
+    size_t n_bytes = image->info.grid.n_tiles * TILE_BYTES;
     struct omma_sha256 *hash = NULL;
 
     image->tiles = malloc(n_bytes);
     if (image->tiles == NULL) {
         return omma_fail_memory(error, n_bytes, "the tiles of a picture");
     }
-    if (n_cut == 1) {
-        struct omma_raster tile = {image->tiles, OMMA_TILE_SIZE, OMMA_TILE_SIZE};
-
-        OMMA_TRY(omma_resize(&source, OMMA_RESIZE_BICUBIC, &tile, error));
-    } else {
-        OMMA_TRY(cut_tiles(&source, grid, image->tiles, error));
-    }
-    if (grid->n_tiles > n_cut) {
-        struct omma_raster thumbnail = {image->tiles + n_cut * TILE_BYTES, OMMA_TILE_SIZE,
-                                        OMMA_TILE_SIZE};
-
-        OMMA_TRY(omma_resize(&source, OMMA_RESIZE_BICUBIC, &thumbnail, error));
-    }
+    OMMA_TRY(omma_image_cut(&kernels, &source, &image->info.grid, image->tiles, error));
     OMMA_TRY(omma_sha256_begin(&hash, error));
     omma_sha256_add(hash, image->tiles, n_bytes);
     omma_sha256_end(&hash, image->info.digest);

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "simd/kernels.h"
 
 enum omma_resize_filter {
     OMMA_RESIZE_BICUBIC,  /* a = -0.5, support 2 */
@@ -23,11 +24,18 @@ struct omma_raster {
     size_t width, height;
 };
 
-/* Fill target, whose size is set and whose pixels are the caller's, with the whole of source scaled
- * to it.  Sides are 1 to INT32_MAX pixels, the product of a width and the other's height at most
- * SIZE_MAX / 3. Memory taken meanwhile: at most that of the larger of both, and the weights of some
- * outputs. OMMA_STATUS_RESOURCES if it cannot be had. */
-enum omma_status omma_resize(const struct omma_raster *source, enum omma_resize_filter filter,
+/* What is wanted of a picture scaled to width x height: the pixels from (left, top) on. */
+struct omma_resize_part {
+    size_t width, height;
+    size_t left, top;
+};
+
+/* Fill target, whose size is set and whose pixels are the caller's, with its part of source scaled;
+ * only what of source weighs in it is read.  Sides are 1 to INT32_MAX pixels.  Memory taken
+ * meanwhile: some rows, and the weights of some outputs.  OMMA_STATUS_RESOURCES if it cannot be
+ * had. */
+enum omma_status omma_resize(const struct omma_kernels *kernels, const struct omma_raster *source,
+                             enum omma_resize_filter filter, const struct omma_resize_part *part,
                              struct omma_raster *target, struct omma_error *error);
 
 #endif

@@ -63,21 +63,62 @@ static struct omma_raster random_raster(size_t width, size_t height)
     return raster;
 }
 
+/* All of source, scaled. */
+static void resize(const struct omma_raster *source, enum omma_resize_filter filter,
+                   struct omma_raster *target)
+{
+    struct omma_kernels kernels = omma_kernels_select(omma_isa_best());
+    struct omma_resize_part part = {target->width, target->height, 0, 0};
+    struct omma_error error;
+
+    assert_ok(omma_resize(&kernels, source, filter, &part, target, &error));
+}
+
 static void test_pixels_are_pillows(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct omma_raster source = random_raster(cases[i].width, cases[i].height);
         struct omma_raster target = random_raster(cases[i].target_width, cases[i].target_height);
-        struct omma_error error;
         char hex[65];
 
-        assert_ok(omma_resize(&source, cases[i].filter, &target, &error));
+        resize(&source, cases[i].filter, &target);
         test_digest(target.rgb, target.width * target.height * 3, hex);
         print_message("%zux%zu to %zux%zu\n", source.width, source.height, target.width,
                       target.height);
         assert_string_equal(hex, cases[i].digest);
         free(target.rgb);
+        free(source.rgb);
+    }
+}
+
+/* Any part has the pixels that the whole has there, whichever axes change. */
+static void test_parts_are_of_the_whole(void **state)
+{
+    struct omma_kernels kernels = omma_kernels_select(omma_isa_best());
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct omma_raster source = random_raster(cases[i].width, cases[i].height);
+        struct omma_raster whole = random_raster(cases[i].target_width, cases[i].target_height);
+
+        resize(&source, cases[i].filter, &whole);
+        for (size_t k = 0; k < 9; k++) {
+            size_t left = whole.width * (k % 3) / 4, top = whole.height * (k / 3) / 4;
+            struct omma_resize_part part = {whole.width, whole.height, left, top};
+            struct omma_raster target =
+                random_raster((whole.width - left + 1) / 2, whole.height - top);
+            struct omma_error error;
+
+            assert_ok(omma_resize(&kernels, &source, cases[i].filter, &part, &target, &error));
+            for (size_t y = 0; y < target.height; y++) {
+                assert_memory_equal(target.rgb + y * target.width * 3,
+                                    whole.rgb + ((top + y) * whole.width + left) * 3,
+                                    target.width * 3);
+            }
+            free(target.rgb);
+        }
+        free(whole.rgb);
         free(source.rgb);
     }
 }
@@ -93,12 +134,11 @@ static void test_one_colour_stays(void **state)
     for (size_t i = 0; i < n_sides * n_sides; i++) {
         struct omma_raster source = random_raster(sides[i / n_sides], sides[i % n_sides]);
         struct omma_raster target = random_raster(31, 17);
-        struct omma_error error;
 
         for (size_t k = 0; k < source.width * source.height * 3; k++) {
             source.rgb[k] = colour[k % 3];
         }
-        assert_ok(omma_resize(&source, OMMA_RESIZE_BICUBIC, &target, &error));
+        resize(&source, OMMA_RESIZE_BICUBIC, &target);
         for (size_t k = 0; k < target.width * target.height * 3; k++) {
             assert_int_equal(target.rgb[k], colour[k % 3]);
         }
@@ -112,12 +152,11 @@ static void test_longest_row(void **state)
 {
     struct omma_raster source = {calloc(60000000, 3), 60000000, 1};
     struct omma_raster target = random_raster(448, 448);
-    struct omma_error error;
 
     (void)state;
     assert_non_null(source.rgb);
     memset(source.rgb + 3 * 30000000, 255, 3 * 30000000);
-    assert_ok(omma_resize(&source, OMMA_RESIZE_BICUBIC, &target, &error));
+    resize(&source, OMMA_RESIZE_BICUBIC, &target);
     assert_int_equal(target.rgb[0], 0);
     assert_int_equal(target.rgb[447 * 3], 255);
     free(target.rgb);
@@ -128,6 +167,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pixels_are_pillows),
+        cmocka_unit_test(test_parts_are_of_the_whole),
         cmocka_unit_test(test_one_colour_stays),
         cmocka_unit_test(test_longest_row),
     };
