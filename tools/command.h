@@ -48,6 +48,7 @@ extern const struct command command_compare;
 extern const struct command command_help;
 extern const struct command command_info;
 extern const struct command command_preprocess;
+extern const struct command command_quantize;
 extern const struct command command_run;
 extern const struct command command_tokenize;
 

@@ -447,6 +447,23 @@ static enum omma_status read_eos(const struct omma_json_object *from, struct omm
     return OMMA_OK;
 }
 
+/* Of the original layout; omma keeps it in the other one, which has no such key of its own. */
+static enum omma_status read_system_message(const struct omma_json_object *top,
+                                            struct omma_arena *arena, struct omma_config *config,
+                                            struct omma_error *error)
+{
+    const char *text = NULL;
+
+    OMMA_TRY(omma_json_text(top, "system_message", OMMA_JSON_OPTIONAL, &text, error));
+    if (text == NULL) {
+        return OMMA_OK;
+    }
+    config->system_message = omma_arena_copy_text(arena, text, strlen(text));
+    return config->system_message != NULL
+               ? OMMA_OK
+               : omma_fail_memory(error, strlen(text) + 1, "the system message");
+}
+
 /* ------------------------------------------------------------------------------------------------
  * The two layouts
  * --------------------------------------------------------------------------------------------- */
@@ -456,7 +473,6 @@ static enum omma_status read_original(const struct omma_json_object *top, struct
 {
     const char *rope[2] = {"llm_config.rope_scaling.", "llm_config.rope_parameters."};
     struct omma_json_object vision, language;
-    const char *system_message = NULL;
     size_t tile_size;
     bool dynamic = true;
 
@@ -486,21 +502,13 @@ static enum omma_status read_original(const struct omma_json_object *top, struct
     if (!dynamic) {
         config->min_tiles = config->max_tiles = 1;
     }
-    OMMA_TRY(omma_json_text(top, "system_message", OMMA_JSON_OPTIONAL, &system_message, error));
-    if (system_message != NULL) {
-        size_t n_bytes = strlen(system_message);
-
-        config->system_message = omma_arena_copy_text(arena, system_message, n_bytes);
-        if (config->system_message == NULL) {
-            return omma_fail_memory(error, n_bytes + 1, "the system message");
-        }
-    }
+    OMMA_TRY(read_system_message(top, arena, config, error));
     OMMA_TRY(read_eos(top, config, error));
     return read_eos(&language, config, error);
 }
 
-static enum omma_status read_hf(const struct omma_json_object *top, struct omma_config *config,
-                                struct omma_error *error)
+static enum omma_status read_hf(const struct omma_json_object *top, struct omma_arena *arena,
+                                struct omma_config *config, struct omma_error *error)
 {
     const char *rope[2] = {"text_config.rope_scaling.", "text_config.rope_parameters."};
     struct omma_json_object vision, language;
@@ -527,6 +535,7 @@ static enum omma_status read_hf(const struct omma_json_object *top, struct omma_
     config->max_tiles = 12;
     config->use_thumbnail = true;
     OMMA_TRY(read_tile_counts(top, config, error));
+    OMMA_TRY(read_system_message(top, arena, config, error));
     OMMA_TRY(read_eos(top, config, error));
     return read_eos(&language, config, error);
 }
@@ -551,7 +560,7 @@ static enum omma_status read_config(const struct omma_json_object *top, struct o
     if (strcmp(kind, "InternVLForConditionalGeneration") == 0 || strcmp(kind, "internvl") == 0) {
         config->layout = OMMA_LAYOUT_HF;
         OMMA_TRY(refuse_quantized(top, error));
-        return read_hf(top, config, error);
+        return read_hf(top, arena, config, error);
     }
     return omma_fail(error, OMMA_STATUS_MODEL,
                      "%s: %s: unsupported architecture: expected InternVLChatModel or "

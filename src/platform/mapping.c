@@ -118,3 +118,26 @@ enum omma_status omma_mapping_check(const struct omma_mapping *mapping, struct o
     }
     return OMMA_OK;
 }
+
+/* Advice on the pages that lie within both the range and the mapping. */
+static void advise(const struct omma_mapping *mapping, const void *data, size_t n_bytes, int advice)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), base = (uintptr_t)mapping->bytes;
+    uintptr_t begin = (uintptr_t)data / page * page, end = (uintptr_t)data + n_bytes;
+
+    begin = begin < base ? base : begin;
+    end = end > base + mapping->n_bytes ? base + mapping->n_bytes : end;
+    if (begin < end) {
+        madvise((void *)begin, end - begin, advice);
+    }
+}
+
+void omma_mapping_prefetch(const struct omma_mapping *mapping, const void *data, size_t n_bytes)
+{
+    advise(mapping, data, n_bytes, MADV_WILLNEED);
+}
+
+void omma_mapping_release(const struct omma_mapping *mapping, const void *data, size_t n_bytes)
+{
+    advise(mapping, data, n_bytes, MADV_DONTNEED);
+}

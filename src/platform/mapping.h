@@ -45,4 +45,10 @@ void omma_mapping_close(struct omma_mapping *mapping);
  * mapped.  One replaced by rename is fine: the mapping still shows the old one. */
 enum omma_status omma_mapping_check(const struct omma_mapping *mapping, struct omma_error *error);
 
+/* For passes over a file: bytes that will soon be read, and bytes that will not be again for long,
+ * whose pages need not stay with this process.  Only advice; the range may reach beyond the
+ * mapping. */
+void omma_mapping_prefetch(const struct omma_mapping *mapping, const void *data, size_t n_bytes);
+void omma_mapping_release(const struct omma_mapping *mapping, const void *data, size_t n_bytes);
+
 #endif

@@ -40,7 +40,7 @@ char *omma_test_shared(const char *relative)
 }
 
 /* Folders to remove at exit; a test program is one thread. */
-static char *folders[64];
+static char **folders;
 static size_t n_folders;
 
 static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *walk)
@@ -57,6 +57,7 @@ static void remove_folders(void)
         nftw(folders[i], remove_one, 16, FTW_DEPTH | FTW_PHYS);
         free(folders[i]);
     }
+    free(folders);
 }
 
 char *omma_test_folder(void)
@@ -64,9 +65,11 @@ char *omma_test_folder(void)
     const char *base = getenv("TMPDIR");
     char *path = omma_test_join(base != NULL ? base : "/tmp", "omma-test-XXXXXX");
 
-    if (mkdtemp(path) == NULL || n_folders == sizeof folders / sizeof *folders) {
+    if (mkdtemp(path) == NULL) {
         fail_msg("cannot make a folder %s: %s", path, strerror(errno));
     }
+    folders = realloc(folders, (n_folders + 1) * sizeof *folders);
+    assert_non_null(folders);
     if (n_folders == 0) {
         atexit(remove_folders);
     }
