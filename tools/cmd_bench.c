@@ -1,11 +1,12 @@
 /*
- * omma bench: prefill, decode, one tile and the start, beside the limits of the machine that were
- * measured in the same run; or a folder of random weights to measure with other means.
+ * omma bench: prefill, decode, tiles, pictures and the start, beside the limits of the machine that
+ * were measured in the same run; or a folder of random weights to measure with other means.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/bench/memory.h"
 #include "tools/bench/report.h"
 #include "tools/command.h"
 #include "tools/common_options.h"
@@ -14,14 +15,21 @@
 #include "tools/signals.h"
 
 struct bench_values {
-    const char *model, *shape, *write;
+    const char *model, *shape, *write, *image;
+    const char *prompts, *new_tokens, *depths, *batches, *tiles, *first_tiles;
     struct engine_values engine;
-    size_t n_layers, n_vision_layers, seed, n_repeats, n_prompt_tokens, n_new_tokens;
-    bool json, verbose;
+    size_t n_layers, n_vision_layers, seed, n_repeats;
+    int format; /* enum bench_format */
+    bool all, verbose;
 };
 
-static const struct bench_values defaults = {
-    .seed = 1, .n_repeats = 5, .n_prompt_tokens = 512, .n_new_tokens = 32};
+static const struct bench_values defaults = {.seed = 1, .n_repeats = 5};
+
+#define LIST_ROW(option, character, field, text)                                                   \
+    {                                                                                              \
+        .name = (option), .letter = (character), .kind = OPTION_TEXT, .argument = "LIST",          \
+        .offset = offsetof(struct bench_values, field), .help = (text)                             \
+    }
 
 static const struct option_row rows[] = {
     MODEL_OPTION(struct bench_values, model),
@@ -56,6 +64,21 @@ static const struct option_row rows[] = {
      .argument = "DIR",
      .offset = offsetof(struct bench_values, write),
      .help = "write the shape's random weights as a new folder, and measure nothing"},
+    LIST_ROW("prompt-tokens", 'p', prompts, "lengths of the prefills (512)"),
+    LIST_ROW("new-tokens", 'n', new_tokens, "tokens to decode (128)"),
+    LIST_ROW("depth", 'd', depths, "tokens in the cache before decoding (0)"),
+    LIST_ROW("batch", 'b', batches, "sequences that decode side by side (1)"),
+    LIST_ROW("tiles", 0, tiles, "tiles to encode (1)"),
+    LIST_ROW("ttft", 0, first_tiles, "tiles of a picture before the first token (none)"),
+    {.name = "image",
+     .kind = OPTION_TEXT,
+     .argument = "FILE",
+     .offset = offsetof(struct bench_values, image),
+     .help = "time the preprocessing of this picture; --ttft needs it"},
+    {.name = "all",
+     .kind = OPTION_FLAG,
+     .offset = offsetof(struct bench_values, all),
+     .help = "-p 512,2048 -d 0,4096,32768 -b 1,2,4,8 --tiles 1,4,13, --ttft 1,4,13 with --image"},
     {.name = "repeat",
      .letter = 'r',
      .kind = OPTION_COUNT,
@@ -64,26 +87,53 @@ static const struct option_row rows[] = {
      .minimum = 1,
      .maximum = BENCH_MAX_REPEATS,
      .help = "repetitions of each measurement, after one that warms up (5)"},
-    {.name = "prompt-tokens",
-     .kind = OPTION_COUNT,
-     .argument = "N",
-     .offset = offsetof(struct bench_values, n_prompt_tokens),
-     .minimum = 1,
-     .maximum = 1 << 20,
-     .help = "length of the prefill, and the depth at which decoding starts (512)"},
-    {.name = "new-tokens",
-     .letter = 'n',
-     .kind = OPTION_COUNT,
-     .argument = "N",
-     .offset = offsetof(struct bench_values, n_new_tokens),
-     .minimum = 2,
-     .maximum = 1 << 20,
-     .help = "tokens to decode (32)"},
+    {.name = "output",
+     .letter = 'o',
+     .kind = OPTION_CHOICE,
+     .choices = bench_format_words,
+     .offset = offsetof(struct bench_values, format),
+     .help = "form of the result (md)"},
     ENGINE_OPTIONS(struct bench_values, engine),
-    JSON_OPTION(struct bench_values, json),
     VERBOSE_OPTION(struct bench_values, verbose),
     {0},
 };
+
+/* The lists, or those that --all or nothing stands for. */
+static enum omma_status make_plan(const struct bench_values *values, struct bench_plan *plan,
+                                  struct omma_error *error)
+{
+    enum { MOST_TOKENS = 1 << 20, MOST_SEQUENCES = 512, MOST_TILES = 256 };
+    bool all = values->all;
+    const struct {
+        const char *option, *given, *usual;
+        size_t minimum, maximum;
+        struct bench_list *list;
+    } lists[] = {
+        {"prompt-tokens", values->prompts, all ? "512,2048" : "512", 1, MOST_TOKENS,
+         &plan->prompts},
+        {"new-tokens", values->new_tokens, "128", 1, MOST_TOKENS, &plan->new_tokens},
+        {"depth", values->depths, all ? "0,4096,32768" : "0", 0, MOST_TOKENS, &plan->depths},
+        {"batch", values->batches, all ? "1,2,4,8" : "1", 1, MOST_SEQUENCES, &plan->batches},
+        {"tiles", values->tiles, all ? "1,4,13" : "1", 1, MOST_TILES, &plan->tiles},
+        {"ttft", values->first_tiles, all && values->image != NULL ? "1,4,13" : "none", 1,
+         MOST_TILES, &plan->first_tiles},
+    };
+
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        const char *text = lists[i].given != NULL ? lists[i].given : lists[i].usual;
+
+        TRY(bench_list_parse(lists[i].option, text, lists[i].minimum, lists[i].maximum,
+                             lists[i].list, error));
+    }
+    if (plan->first_tiles.n_values > 0 && values->image == NULL) {
+        return fail(error, OMMA_STATUS_USAGE, "--ttft needs --image");
+    }
+    plan->load = values->shape == NULL;
+    plan->preprocess = values->image != NULL;
+    plan->n_repeats = values->n_repeats;
+    plan->seed = values->seed;
+    return OMMA_OK;
+}
 
 /* A model or a shape, and what belongs to a shape only with it. */
 static enum omma_status check(const struct invocation *invocation, struct omma_error *error)
@@ -104,108 +154,90 @@ static enum omma_status check(const struct invocation *invocation, struct omma_e
     return OMMA_OK;
 }
 
-/* Measure all, the limits before and after: the machine may have been disturbed at one time. */
-static enum omma_status measure(struct omma_engine *engine, const struct bench_plan *plan,
-                                struct bench_result *result, struct messages *messages,
-                                struct omma_error *error)
+static struct omma_model_shape shape_of(const struct bench_values *values)
 {
-    struct omma_limits *limits = &result->limits;
-
-    message_progress(messages, "limits of the machine");
-    TRY(omma_limits_measure(engine, limits, error));
-    message_progress(messages, "prefill and decode");
-    TRY(bench_language(engine, result->model, plan, &result->language, error));
-    message_progress(messages, "tile");
-    TRY(bench_tile(engine, result->model, plan, &result->tile_s, error));
-    message_progress_end(messages);
-    return OMMA_OK;
-}
-
-/* The model of --model or --shape, with the time that starting takes for the former. */
-static enum omma_status open_model(const struct bench_values *values, const char *path,
-                                   const struct omma_engine_options *options,
-                                   const struct bench_plan *plan, struct messages *messages,
-                                   struct bench_result *result, struct omma_model **model,
-                                   struct omma_error *error)
-{
-    struct omma_model_shape shape = {
+    return (struct omma_model_shape){
         .size = values->shape,
         .n_layers = values->n_layers,
         .n_vision_layers = values->n_vision_layers,
         .seed = values->seed,
     };
-
-    if (path == NULL) {
-        message_progress(messages, "generating weights");
-        return omma_model_generate(&shape, model, error);
-    }
-    message_progress(messages, "start");
-    TRY(bench_start(path, options, plan, &result->start_s, error));
-    return omma_model_open(path, NULL, model, error);
 }
 
-static enum omma_status bench(const struct bench_values *values, struct messages *messages,
-                              struct omma_error *error)
+static enum omma_status open_model(const struct bench_values *values, const char *path,
+                                   struct messages *messages, struct omma_model **model,
+                                   struct omma_error *error)
 {
-    struct bench_plan plan = {values->n_prompt_tokens, values->n_new_tokens, values->n_repeats,
-                              values->seed};
+    struct omma_model_shape shape = shape_of(values);
+
+    if (path != NULL) {
+        return omma_model_open(path, NULL, model, error);
+    }
+    message_progress(messages, "generating weights");
+    return omma_model_generate(&shape, model, error);
+}
+
+static enum omma_status bench(const struct bench_values *values, const struct bench_plan *plan,
+                              struct messages *messages, struct omma_error *error)
+{
     struct omma_engine_options options;
-    struct bench_result *result = calloc(1, sizeof *result);
+    struct bench_result result = {.name = values->shape, .plan = plan};
+    struct bench_subject subject = {.image = values->image, .options = &options};
     struct omma_model *model = NULL;
     struct omma_engine *engine = NULL;
     char *path = NULL;
     enum omma_status status;
 
-    if (result == NULL) {
-        return fail_memory(error);
-    }
     TRY_OR(status, done, engine_values_options(&values->engine, messages, &options, error));
     if (values->shape == NULL) {
         TRY_OR(status, done, model_path_find(values->model, &path, error));
+        result.name = subject.path = path;
     }
-    TRY_OR(status, done,
-           open_model(values, path, &options, &plan, messages, result, &model, error));
+    TRY_OR(status, done, open_model(values, path, messages, &model, error));
     signals_watch_model(model);
     TRY_OR(status, done, omma_engine_create(model, &options, &engine, error));
-    result->name = path != NULL ? path : values->shape;
-    result->model = omma_model_info(model);
-    result->engine = omma_engine_info(engine);
-    result->plan = plan;
-    TRY_OR(status, done, measure(engine, &plan, result, messages, error));
-    status = values->json ? bench_report_json(result, error) : bench_report_text(result, error);
+    subject.engine = engine;
+    subject.model = result.model = omma_model_info(model);
+    subject.info = result.engine = omma_engine_info(engine);
+    TRY_OR(status, done,
+           bench_tests_create(plan, result.model, result.engine->kv_dtype, &result.tests, error));
+    message_progress(messages, "limits of the machine");
+    TRY_OR(status, done, omma_limits_measure(engine, &result.limits, error));
+    bench_memory_forget();
+    TRY_OR(status, done, bench_run(&subject, plan, &result.limits, &result.tests, messages, error));
+    bench_memory(&result.peak_bytes, &result.peak_anonymous_bytes);
+    message_progress_end(messages);
+    status = bench_report(&result, (enum bench_format)values->format, error);
 done:
     message_progress_end(messages);
+    bench_tests_destroy(&result.tests);
     omma_engine_destroy(&engine);
     signals_watch_model(NULL);
     omma_model_close(&model);
     free(path);
-    free(result);
     return status;
 }
 
 static int run(const struct invocation *invocation, struct omma_error *error)
 {
     const struct bench_values *values = invocation->values;
+    struct bench_plan plan;
 
     invocation->messages->verbose = values->verbose;
     TRY(check(invocation, error));
+    TRY(make_plan(values, &plan, error));
     if (values->write != NULL) {
-        struct omma_model_shape shape = {
-            .size = values->shape,
-            .n_layers = values->n_layers,
-            .n_vision_layers = values->n_vision_layers,
-            .seed = values->seed,
-        };
+        struct omma_model_shape shape = shape_of(values);
 
         return omma_model_generate_folder(&shape, values->write, error);
     }
-    return bench(values, invocation->messages, error);
+    return bench(values, &plan, invocation->messages, error);
 }
 
 const struct command command_bench = {
     .name = "bench",
     .operands = "",
-    .summary = "Measure prefill, decode, a tile and the start beside the machine's limits",
+    .summary = "Measure prefill, decode, tiles and the start beside the machine's limits",
     .options = rows,
     .defaults = &defaults,
     .values_bytes = sizeof defaults,

@@ -3,8 +3,9 @@
  * operations and bytes of the released shapes), and its order statistics.
  */
 #include <math.h>
+#include <string.h>
 
-#include "tools/bench/measure.h" /* before cmocka and its macro fail() */
+#include "tools/bench/tests.h" /* before cmocka and its macro fail() */
 #include "tools/bench/work.h"
 
 #include "support/support.h"
@@ -21,6 +22,7 @@
 static const struct omma_model_info SHAPE_1B = {
     .weight_dtype = "bf16",
     .n_language_parameters = 629697920,
+    .step_bytes = 2 * (629697920ull - 151673ull * 896),
     .kv_bytes_per_token = 12288,
     .n_vision_layers = 24,
     .vision_hidden = 1024,
@@ -39,6 +41,7 @@ static const struct omma_model_info SHAPE_1B = {
 static const struct omma_model_info SHAPE_78B = {
     .weight_dtype = "bf16",
     .n_language_parameters = 72699813888,
+    .step_bytes = 2 * (72699813888ull - 151673ull * 8192),
     .kv_bytes_per_token = 327680,
     .n_vision_layers = 45,
     .vision_hidden = 3200,
@@ -73,21 +76,16 @@ static void tile_with_projector(void **state)
 
 static void decode_reads_weights_once(void **state)
 {
-    struct omma_model_info tied = SHAPE_1B;
+    double empty = bench_decode_bytes(&SHAPE_1B, 0, 1, "bf16");
 
     (void)state;
     /* 1.259 GB less an embedding of 0.272 GB */
-    assert_close(bench_decode_bytes(&SHAPE_1B, 0, "bf16"), 1.2594e9 - 0.2718e9, 0.001e9);
-    assert_close(bench_decode_bytes(&SHAPE_1B, 1000, "bf16") -
-                     bench_decode_bytes(&SHAPE_1B, 0, "bf16"),
-                 12288000, 1);
-    assert_close(bench_decode_bytes(&SHAPE_1B, 1000, "f32") -
-                     bench_decode_bytes(&SHAPE_1B, 0, "f32"),
-                 2 * 12288000, 1);
-    assert_close(bench_decode_bytes(&SHAPE_78B, 0, "bf16"), 145.400e9 - 2.485e9, 0.01e9);
-    tied.n_language_parameters -= tied.vocab * tied.hidden;
-    assert_close(bench_decode_bytes(&tied, 0, "bf16"), bench_decode_bytes(&SHAPE_1B, 0, "bf16"),
-                 2000);
+    assert_close(empty, 1.2594e9 - 0.2718e9, 0.001e9);
+    assert_close(bench_decode_bytes(&SHAPE_1B, 1000, 1, "bf16") - empty, 12288000, 1);
+    assert_close(bench_decode_bytes(&SHAPE_1B, 1000, 1, "f32") - empty, 2 * 12288000, 1);
+    assert_close(bench_decode_bytes(&SHAPE_1B, 1000, 4, "bf16") - empty, 4 * 12288000, 1);
+    assert_close(bench_decode_bytes(&SHAPE_1B, 0, 8, "bf16"), empty, 1);
+    assert_close(bench_decode_bytes(&SHAPE_78B, 0, 1, "bf16"), 145.400e9 - 2.485e9, 0.01e9);
 }
 
 static void median_of_odd_and_even(void **state)
@@ -102,13 +100,74 @@ static void median_of_odd_and_even(void **state)
     assert_true(bench_median(&samples) == 2.5);
 }
 
+static void deviation_of_the_sample(void **state)
+{
+    struct bench_samples samples = {.values = {2, 4, 4, 4, 5, 5, 7, 9}, .n_values = 8};
+
+    (void)state;
+    assert_close(bench_deviation(&samples), sqrt(32.0 / 7), 1e-12);
+    samples.n_values = 1;
+    assert_true(bench_deviation(&samples) == 0);
+}
+
+static void lists_of_numbers(void **state)
+{
+    static const char *const bad[] = {
+        ",",    "1,",  ",1", "1,,2",       "x",
+        "1;2",  "0",   "11", "-1",         " 1",
+        "1, 2", "1e1", "+1", "4294967297", "1,2,3,4,5,6,7,8,9,10,1,2,3,4,5,6,7"};
+    struct bench_list list;
+    struct omma_error error;
+
+    (void)state;
+    assert_ok(bench_list_parse("p", "3", 1, 10, &list, &error));
+    assert_int_equal(list.n_values, 1);
+    assert_ok(bench_list_parse("p", "1,10,2", 1, 10, &list, &error));
+    assert_int_equal(list.n_values, 3);
+    assert_int_equal(list.values[1], 10);
+    assert_ok(bench_list_parse("p", "none", 1, 10, &list, &error));
+    assert_int_equal(list.n_values, 0);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_fails(OMMA_STATUS_USAGE, "--p: expected at most 16 numbers from 1 to 10",
+                     bench_list_parse("p", bad[i], 1, 10, &list, &error));
+    }
+}
+
+static void plan_multiplied_out(void **state)
+{
+    struct bench_plan plan = {.prompts = {{512, 2048}, 2},
+                              .new_tokens = {{128}, 1},
+                              .depths = {{0, 4096}, 2},
+                              .batches = {{1, 4}, 2},
+                              .tiles = {{13}, 1},
+                              .first_tiles = {{1}, 1},
+                              .load = true};
+    static const char *const names[] = {"load",           "pp512",    "pp2048",
+                                        "tg128",          "tg128@b4", "tg128@d4096",
+                                        "tg128@d4096@b4", "vit13",    "ttft1"};
+    struct bench_tests tests;
+    struct omma_error error;
+
+    (void)state;
+    assert_ok(bench_tests_create(&plan, &SHAPE_1B, "bf16", &tests, &error));
+    assert_int_equal(tests.n_tests, sizeof names / sizeof *names);
+    for (size_t i = 0; i < tests.n_tests; i++) {
+        assert_string_equal(tests.tests[i].name, names[i]);
+    }
+    /* the cache holds 4097 to 4224 tokens and the one that is fed */
+    assert_close(tests.tests[5].work, bench_decode_bytes(&SHAPE_1B, 4161.5, 1, "bf16"), 1);
+    assert_close(tests.tests[7].work, 13 * bench_tile_work(&SHAPE_1B), 1);
+    assert_true(tests.tests[6].rate_per_sample == 4);
+    bench_tests_destroy(&tests);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(prefill_of_one_token_and_more),
-        cmocka_unit_test(tile_with_projector),
-        cmocka_unit_test(decode_reads_weights_once),
-        cmocka_unit_test(median_of_odd_and_even),
+        cmocka_unit_test(prefill_of_one_token_and_more), cmocka_unit_test(tile_with_projector),
+        cmocka_unit_test(decode_reads_weights_once),     cmocka_unit_test(median_of_odd_and_even),
+        cmocka_unit_test(deviation_of_the_sample),       cmocka_unit_test(lists_of_numbers),
+        cmocka_unit_test(plan_multiplied_out),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,61 +1,22 @@
 /*
  * Requests of random ids through the public sessions, timed by the engine's own clock where it has
- * one.  Every repetition has a session and ids of its own, so that nothing comes out of a cache.
+ * one; decoding by omma_decode_measure().  Every repetition has a session and ids of its own, so
+ * that nothing comes out of a cache.
  *
  * The values of weights and inputs do not change the work; a tile is cut from a picture of one
  * pixel.
  */
 #include "tools/bench/measure.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
+enum { TEXT_TOKENS = 64 }; /* beside the pictures of BENCH_FIRST_TOKEN */
 
-    return (x > y) - (x < y);
-}
-
-double bench_median(const struct bench_samples *samples)
-{
-    struct bench_samples sorted = *samples;
-    size_t n = sorted.n_values;
-
-    if (n == 0) {
-        return 0;
-    }
-    qsort(sorted.values, n, sizeof *sorted.values, compare_doubles);
-    return (sorted.values[(n - 1) / 2] + sorted.values[n / 2]) / 2;
-}
-
-double bench_minimum(const struct bench_samples *samples)
-{
-    double minimum = samples->n_values > 0 ? samples->values[0] : 0;
-
-    for (size_t i = 1; i < samples->n_values; i++) {
-        minimum = samples->values[i] < minimum ? samples->values[i] : minimum;
-    }
-    return minimum;
-}
-
-double bench_maximum(const struct bench_samples *samples)
-{
-    double maximum = 0;
-
-    for (size_t i = 0; i < samples->n_values; i++) {
-        maximum = samples->values[i] > maximum ? samples->values[i] : maximum;
-    }
-    return maximum;
-}
-
-static void add(struct bench_samples *samples, double value)
-{
-    if (samples->n_values < BENCH_MAX_REPEATS) {
-        samples->values[samples->n_values++] = value;
-    }
-}
+static const double steady =
+    0.10; /* two readings farther apart say nothing about what lies between */
 
 static double now_s(void)
 {
@@ -88,29 +49,23 @@ static void draw_ids(int32_t *ids, size_t n_ids, const struct omma_model_info *m
 
 /* What a request took. */
 struct outcome {
-    struct omma_usage usage;
     struct omma_timings timings;
-    double step_s; /* mean between the first token and the last; 0 with fewer than 2 */
+    double first_token; /* now_s() */
 };
 
 static enum omma_status follow(struct omma_session *session, struct outcome *outcome,
                                struct omma_error *error)
 {
     struct omma_event event = {0};
-    double first = 0, last = 0;
-    size_t n_tokens = 0;
 
+    outcome->first_token = 0;
     while (event.type != OMMA_EVENT_DONE) {
         TRY(omma_session_poll(session, -1, &event, error));
-        if (event.type == OMMA_EVENT_TOKEN) {
-            last = now_s();
-            first = n_tokens++ == 0 ? last : first;
+        if (event.type == OMMA_EVENT_TOKEN && outcome->first_token == 0) {
+            outcome->first_token = now_s();
         }
     }
-    *outcome = (struct outcome){.usage = event.usage, .timings = event.timings};
-    if (n_tokens > 1) {
-        outcome->step_s = (last - first) / (double)(n_tokens - 1);
-    }
+    outcome->timings = event.timings;
     return OMMA_OK;
 }
 
@@ -131,35 +86,49 @@ done:
     return status;
 }
 
-enum omma_status bench_language(struct omma_engine *engine, const struct omma_model_info *model,
-                                const struct bench_plan *plan, struct bench_language *language,
-                                struct omma_error *error)
+static enum omma_status sample_prefill(const struct bench_subject *subject,
+                                       const struct bench_test *test, uint64_t *state,
+                                       double *seconds, struct omma_error *error)
 {
-    uint64_t state = plan->seed;
-    int32_t *ids = calloc(plan->n_prompt_tokens, sizeof *ids);
-    struct omma_request request = {
-        .prompt_ids = ids,
-        .n_prompt_ids = plan->n_prompt_tokens,
-        .max_new_tokens = plan->n_new_tokens,
-        .ignore_stop_ids = true,
-    };
-    enum omma_status status = OMMA_OK;
+    int32_t *ids = calloc(test->n_tokens, sizeof *ids);
+    struct omma_request request = {.prompt_ids = ids,
+                                   .n_prompt_ids = test->n_tokens,
+                                   .max_new_tokens = 1,
+                                   .ignore_stop_ids = true};
+    struct outcome outcome;
+    enum omma_status status;
 
     if (ids == NULL) {
         return fail_memory(error);
     }
-    for (size_t i = 0; i <= plan->n_repeats; i++) {
-        struct outcome outcome;
-
-        draw_ids(ids, plan->n_prompt_tokens, model, &state);
-        TRY_OR(status, done, answer(engine, &request, &outcome, error));
-        if (i > 0) { /* the first warms up */
-            add(&language->prefill_s, outcome.timings.prefill_s);
-            add(&language->step_s, outcome.step_s);
-        }
-    }
-done:
+    draw_ids(ids, test->n_tokens, subject->model, state);
+    status = answer(subject->engine, &request, &outcome, error);
+    *seconds = outcome.timings.prefill_s;
     free(ids);
+    return status;
+}
+
+/* The mean of the steps: what a token takes, however they vary. */
+static enum omma_status sample_decode(const struct bench_subject *subject,
+                                      const struct bench_test *test, uint64_t *state,
+                                      double *seconds, struct omma_error *error)
+{
+    const struct omma_decode_plan plan = {.n_sequences = test->n_sequences,
+                                          .depth = test->depth,
+                                          .n_steps = test->n_tokens,
+                                          .seed = next_random(state)};
+    double *steps_s = calloc(test->n_tokens, sizeof *steps_s);
+    enum omma_status status;
+
+    if (steps_s == NULL) {
+        return fail_memory(error);
+    }
+    status = omma_decode_measure(subject->engine, &plan, steps_s, error);
+    *seconds = 0;
+    for (size_t i = 0; i < test->n_tokens; i++) {
+        *seconds += steps_s[i] / (double)test->n_tokens;
+    }
+    free(steps_s);
     return status;
 }
 
@@ -171,43 +140,88 @@ static const uint8_t PIXEL_PNG[] = {
     0xDA, 0x63, 0x68, 0x00, 0x00, 0x00, 0x82, 0x00, 0x81, 0xDA, 0x45, 0x08, 0x3B, 0x00,
     0x00, 0x00, 0x00, 0x49, 0x45, 0x4E, 0x44, 0xAE, 0x42, 0x60, 0x82};
 
-enum omma_status bench_tile(struct omma_engine *engine, const struct omma_model_info *model,
-                            const struct bench_plan *plan, struct bench_samples *tile_s,
-                            struct omma_error *error)
+/* A request with one picture of n_tiles and some text; open takes the picture. */
+static enum omma_status answer_picture(const struct bench_subject *subject,
+                                       const struct omma_image *image, size_t n_text,
+                                       uint64_t *state, struct outcome *outcome,
+                                       struct omma_error *error)
 {
-    struct omma_image_options options = {.min_tiles = 1, .max_tiles = 1};
-    size_t n_ids = model->tokens_per_tile;
+    size_t n_visual = omma_image_info(image)->n_tokens, n_ids = n_visual + n_text;
     int32_t *ids = calloc(n_ids, sizeof *ids);
-    struct omma_image *image = NULL;
-    struct omma_request request = {
-        .conversation = {.images = (const struct omma_image *const *)&image, .n_images = 1},
-        .prompt_ids = ids,
-        .n_prompt_ids = n_ids,
-        .max_new_tokens = 1,
-        .ignore_stop_ids = true,
-    };
+    struct omma_request request = {.conversation = {.images = &image, .n_images = 1},
+                                   .prompt_ids = ids,
+                                   .n_prompt_ids = n_ids,
+                                   .max_new_tokens = 1,
+                                   .ignore_stop_ids = true};
     enum omma_status status;
 
     if (ids == NULL) {
         return fail_memory(error);
     }
-    for (size_t i = 0; i < n_ids; i++) {
-        ids[i] = model->context_id;
+    for (size_t i = 0; i < n_visual; i++) {
+        ids[i] = subject->model->context_id;
     }
-    TRY_OR(status, done,
-           omma_image_open_memory("a pixel", PIXEL_PNG, sizeof PIXEL_PNG, &options, &image, error));
-    for (size_t i = 0; i <= plan->n_repeats; i++) {
-        struct outcome outcome;
-
-        TRY_OR(status, done, answer(engine, &request, &outcome, error));
-        if (i > 0) {
-            add(tile_s, outcome.timings.encode_s / (double)outcome.usage.n_tiles);
-        }
-    }
-done:
-    omma_image_close(&image);
+    draw_ids(ids + n_visual, n_text, subject->model, state);
+    status = answer(subject->engine, &request, outcome, error);
     free(ids);
     return status;
+}
+
+static struct omma_image_options exactly(size_t n_tiles)
+{
+    return (struct omma_image_options){
+        .min_tiles = n_tiles, .max_tiles = n_tiles, .no_thumbnail = true};
+}
+
+static enum omma_status sample_tiles(const struct bench_subject *subject,
+                                     const struct bench_test *test, uint64_t *state,
+                                     double *seconds, struct omma_error *error)
+{
+    struct omma_image_options options = exactly(test->n_tiles);
+    struct omma_image *image = NULL;
+    struct outcome outcome;
+    enum omma_status status;
+
+    TRY(omma_image_open_memory("a pixel", PIXEL_PNG, sizeof PIXEL_PNG, &options, &image, error));
+    status = answer_picture(subject, image, 1, state, &outcome, error);
+    *seconds = outcome.timings.encode_s;
+    omma_image_close(&image);
+    return status;
+}
+
+/* From the picture's file to the first token. */
+static enum omma_status sample_first_token(const struct bench_subject *subject,
+                                           const struct bench_test *test, uint64_t *state,
+                                           double *seconds, struct omma_error *error)
+{
+    struct omma_image_options options = exactly(test->n_tiles);
+    struct omma_image *image = NULL;
+    struct outcome outcome;
+    double begin = now_s();
+    enum omma_status status;
+
+    TRY(omma_image_open(subject->image, &options, &image, error));
+    status = answer_picture(subject, image, TEXT_TOKENS, state, &outcome, error);
+    *seconds = outcome.first_token - begin;
+    omma_image_close(&image);
+    return status;
+}
+
+/* A picture's file as the model wants it, on the calling thread. */
+static enum omma_status sample_preprocess(const struct bench_subject *subject, double *seconds,
+                                          struct omma_error *error)
+{
+    const struct omma_model_info *model = subject->model;
+    struct omma_image_options options = {.min_tiles = model->min_tiles,
+                                         .max_tiles = model->max_tiles,
+                                         .no_thumbnail = !model->use_thumbnail};
+    struct omma_image *image = NULL;
+    double begin = now_s();
+
+    TRY(omma_image_open(subject->image, &options, &image, error));
+    *seconds = now_s() - begin;
+    omma_image_close(&image);
+    return OMMA_OK;
 }
 
 /* An omma_observe_fn: notes when the first rows enter the language model; user: double. */
@@ -225,9 +239,9 @@ static void note_first_embeds(void *user, const char *stage, size_t first_row, s
     }
 }
 
-/* Seconds from nothing to the first step of a prompt of a few tokens. */
-static enum omma_status start_once(const char *path, const struct omma_engine_options *options,
-                                   uint64_t seed, double *seconds, struct omma_error *error)
+/* From omma_model_open() until the language model begins with the first chunk of a prompt. */
+static enum omma_status sample_load(const struct bench_subject *subject, uint64_t *state,
+                                    double *seconds, struct omma_error *error)
 {
     int32_t ids[16];
     double begin = now_s(), first_step = 0;
@@ -243,9 +257,9 @@ static enum omma_status start_once(const char *path, const struct omma_engine_op
     struct outcome outcome;
     enum omma_status status;
 
-    TRY(omma_model_open(path, NULL, &model, error));
-    draw_ids(ids, request.n_prompt_ids, omma_model_info(model), &seed);
-    TRY_OR(status, done, omma_engine_create(model, options, &engine, error));
+    TRY(omma_model_open(subject->path, NULL, &model, error));
+    draw_ids(ids, request.n_prompt_ids, omma_model_info(model), state);
+    TRY_OR(status, done, omma_engine_create(model, subject->options, &engine, error));
     TRY_OR(status, done, answer(engine, &request, &outcome, error));
     *seconds = first_step - begin;
 done:
@@ -254,17 +268,121 @@ done:
     return status;
 }
 
-enum omma_status bench_start(const char *path, const struct omma_engine_options *options,
-                             const struct bench_plan *plan, struct bench_samples *start_s,
-                             struct omma_error *error)
+static enum omma_status take_sample(const struct bench_subject *subject,
+                                    const struct bench_test *test, uint64_t *state, double *seconds,
+                                    struct omma_error *error)
 {
-    for (size_t i = 0; i <= plan->n_repeats; i++) {
-        double seconds = 0;
+    *seconds = 0;
+    switch (test->kind) {
+    case BENCH_LOAD:
+        return sample_load(subject, state, seconds, error);
+    case BENCH_PREPROCESS:
+        return sample_preprocess(subject, seconds, error);
+    case BENCH_PREFILL:
+        return sample_prefill(subject, test, state, seconds, error);
+    case BENCH_DECODE:
+        return sample_decode(subject, test, state, seconds, error);
+    case BENCH_TILES:
+        return sample_tiles(subject, test, state, seconds, error);
+    case BENCH_FIRST_TOKEN:
+        return sample_first_token(subject, test, state, seconds, error);
+    }
+    return OMMA_OK;
+}
 
-        TRY(start_once(path, options, plan->seed + i, &seconds, error));
-        if (i > 0) {
-            add(start_s, seconds);
+/* ------------------------------------------------------------------------------------------------
+ * Fractions
+ * --------------------------------------------------------------------------------------------- */
+
+const struct omma_peak *bench_peak(const struct omma_engine_info *info,
+                                   const struct omma_limits *limits, enum bench_bound bound,
+                                   const char **name)
+{
+    (void)bound;
+    if (strcmp(info->precision, "bf16") == 0 && limits->bf16.per_s > 0) {
+        *name = "bf16 dot product";
+        return &limits->bf16;
+    }
+    *name = "f32 multiply-add";
+    return &limits->f32;
+}
+
+/* A peak holds for the whole run, whatever others on the machine do. */
+static void divide_by_peak(const struct bench_subject *subject, const struct omma_limits *limits,
+                           struct bench_test *test)
+{
+    const char *name;
+    const struct omma_peak *peak = bench_peak(subject->info, limits, test->bound, &name);
+
+    if (!peak->counts) {
+        test->no_fraction = "the peak measured disagrees with the clock";
+        return;
+    }
+    for (size_t i = 0; i < test->samples_s.n_values; i++) {
+        bench_samples_add(&test->fractions, test->work / test->samples_s.values[i] / peak->per_s);
+    }
+}
+
+/* What a repetition reads, over what the machine read before and after it: if these agree with each
+ * other and with what is known of the CPU. */
+static void divide_by_read(struct bench_test *test, double seconds,
+                           const struct omma_limits *before, const struct omma_limits *after)
+{
+    double mean = (before->read_bytes_per_s + after->read_bytes_per_s) / 2;
+    double distance = fabs(before->read_bytes_per_s - after->read_bytes_per_s);
+
+    if (before->read_counts && after->read_counts && distance <= steady * mean) {
+        bench_samples_add(&test->fractions, test->work / seconds / mean);
+    }
+}
+
+static void judge_reads(const struct omma_limits *limits, struct bench_test *test)
+{
+    if (limits->known_high == 0) {
+        test->no_fraction = "this CPU and number of threads have no row in doc/performance.md";
+    } else if (2 * test->fractions.n_values < test->samples_s.n_values) {
+        test->no_fraction = "the read bandwidth is unsteady or far from what is known of this CPU";
+    }
+}
+
+static enum omma_status run_test(const struct bench_subject *subject, size_t n_repeats,
+                                 uint64_t *state, struct omma_limits *limits,
+                                 struct bench_test *test, struct omma_error *error)
+{
+    double seconds;
+
+    TRY(take_sample(subject, test, state, &seconds, error)); /* warms up */
+    if (test->bound == BENCH_READ) {
+        TRY(omma_limits_read_again(subject->engine, limits, error));
+    }
+    for (size_t i = 0; i < n_repeats; i++) {
+        struct omma_limits before = *limits;
+
+        TRY(take_sample(subject, test, state, &seconds, error));
+        bench_samples_add(&test->samples_s, seconds);
+        if (test->bound == BENCH_READ) {
+            TRY(omma_limits_read_again(subject->engine, limits, error));
+            divide_by_read(test, seconds, &before, limits);
         }
+    }
+    if (test->bound == BENCH_READ) {
+        judge_reads(limits, test);
+    } else if (test->bound != BENCH_UNBOUND) {
+        divide_by_peak(subject, limits, test);
+    }
+    return OMMA_OK;
+}
+
+enum omma_status bench_run(const struct bench_subject *subject, const struct bench_plan *plan,
+                           const struct omma_limits *limits, struct bench_tests *tests,
+                           struct messages *messages, struct omma_error *error)
+{
+    struct omma_limits now = *limits;
+    uint64_t state = plan->seed;
+
+    for (size_t i = 0; i < tests->n_tests; i++) {
+        message_progress(messages, "%s (%zu of %zu)", tests->tests[i].name, i + 1, tests->n_tests);
+        TRY(run_test(subject, plan->n_repeats, &state, &now, &tests->tests[i], error));
     }
     return OMMA_OK;
 }

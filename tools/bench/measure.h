@@ -1,48 +1,32 @@
 /*
- * measure.h - the measurements: each is repeated, the first time that only warms up left out.
+ * measure.h - running the tests: each is repeated, the first time that only warms up left out.
  */
 #ifndef OMMA_BENCH_MEASURE_H
 #define OMMA_BENCH_MEASURE_H
 
-#include "tools/status.h"
+#include "tools/bench/tests.h"
+#include "tools/message.h"
 
-enum { BENCH_MAX_REPEATS = 1000 };
-
-/* Times or rates of the repetitions. */
-struct bench_samples {
-    double values[BENCH_MAX_REPEATS];
-    size_t n_values;
+/* What the tests run on. */
+struct bench_subject {
+    struct omma_engine *engine;
+    const struct omma_model_info *model;
+    const struct omma_engine_info *info;
+    const char *path;  /* the model's folder; NULL: generated in memory */
+    const char *image; /* a picture file for BENCH_PREPROCESS and BENCH_FIRST_TOKEN */
+    const struct omma_engine_options *options; /* for starting anew */
 };
 
-double bench_median(const struct bench_samples *samples);
-double bench_minimum(const struct bench_samples *samples);
-double bench_maximum(const struct bench_samples *samples);
+/* Measure all tests, filling samples and fractions.  *limits are those of the run; the read
+ * bandwidth is measured again beside each decoding. */
+enum omma_status bench_run(const struct bench_subject *subject, const struct bench_plan *plan,
+                           const struct omma_limits *limits, struct bench_tests *tests,
+                           struct messages *messages, struct omma_error *error);
 
-struct bench_plan {
-    size_t n_prompt_tokens; /* of the prefill, and the depth at which decoding starts */
-    size_t n_new_tokens;    /* at least 2: decoding is timed from the first to the last */
-    size_t n_repeats;
-    uint64_t seed; /* of the prompts' ids */
-};
-
-/* Seconds a prompt, and seconds a decoding step. */
-struct bench_language {
-    struct bench_samples prefill_s, step_s;
-};
-
-enum omma_status bench_language(struct omma_engine *engine, const struct omma_model_info *model,
-                                const struct bench_plan *plan, struct bench_language *language,
-                                struct omma_error *error);
-
-/* Seconds a tile. */
-enum omma_status bench_tile(struct omma_engine *engine, const struct omma_model_info *model,
-                            const struct bench_plan *plan, struct bench_samples *tile_s,
-                            struct omma_error *error);
-
-/* Seconds from omma_model_open() until the language model begins with the first chunk of a prompt.
- * The model is opened and closed each time. */
-enum omma_status bench_start(const char *path, const struct omma_engine_options *options,
-                             const struct bench_plan *plan, struct bench_samples *start_s,
-                             struct omma_error *error);
+/* The peak that bounds the products of the language model, or of the vision encoder; *name says
+ * which multiply-add it is. */
+const struct omma_peak *bench_peak(const struct omma_engine_info *info,
+                                   const struct omma_limits *limits, enum bench_bound bound,
+                                   const char **name);
 
 #endif

@@ -1,169 +1,125 @@
 /*
- * Figures and their shares of the limits.  Shares are of the median: a prefill's and a tile's of
- * the peak of the multiply-add in use, a decoding step's of the read bandwidth.
+ * Four forms of one table.  Times are medians of the repetitions, fractions medians of theirs; a
+ * fraction that does not count is left out, and the reason stands in its place.
  */
 #include "tools/bench/report.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "tools/bench/work.h"
 #include "tools/json_out.h"
 #include "tools/output.h"
 
-/* One line of the table: a time, the work behind it, and the limit of that work. */
-struct figure {
-    const char *name; /* in JSON */
-    char label[64];
-    const char *rate_unit;  /* NULL: no rate */
-    double per_second;      /* how many of rate_unit one sample is: tokens of a prompt, 1 */
-    const char *limit_name; /* NULL: no limit */
-    double work, limit;     /* multiply-adds or bytes a sample, and a second */
-    const struct bench_samples *samples_s;
-};
+const char *const bench_format_words[] = {"md", "csv", "json", "jsonl", NULL};
 
-enum { N_FIGURES = 4 };
-
-/* Multiply-adds per second of what the engine multiplies with; *name says which. */
-static double peak(const struct bench_result *result, const char **name)
+static double rate(const struct bench_test *test)
 {
-    bool is_bf16 = strcmp(result->engine->precision, "bf16") == 0;
+    return test->rate_per_sample / bench_median(&test->samples_s);
+}
 
-    if (is_bf16 && result->limits.bf16.per_s > 0) {
-        *name = "bf16 dot product";
-        return result->limits.bf16.per_s;
+/* By how much the rate varies, to first order. */
+static double rate_deviation(const struct bench_test *test)
+{
+    return rate(test) * bench_deviation(&test->samples_s) / bench_median(&test->samples_s);
+}
+
+static bool has_fraction(const struct bench_test *test)
+{
+    return test->bound != BENCH_UNBOUND && test->no_fraction == NULL;
+}
+
+/* What a test is compared with: "read bandwidth", "bf16 dot product"; NULL: nothing. */
+static const char *bound_name(const struct bench_result *result, const struct bench_test *test)
+{
+    const char *name = NULL;
+
+    if (test->bound == BENCH_READ) {
+        return "read bandwidth";
     }
-    *name = "f32 multiply-add";
-    return result->limits.f32.per_s;
-}
-
-/* A step reads on average what the cache holds halfway through. */
-static double mean_depth(const struct bench_result *result)
-{
-    return (double)result->plan.n_prompt_tokens + (double)result->plan.n_new_tokens / 2;
-}
-
-static void fill_figures(const struct bench_result *result, struct figure figures[N_FIGURES])
-{
-    const char *peak_name;
-    double limit = peak(result, &peak_name);
-    size_t n_prompt = result->plan.n_prompt_tokens;
-
-    figures[0] = (struct figure){
-        .name = "start", .label = "start to first prefill step", .samples_s = &result->start_s};
-    figures[1] = (struct figure){.name = "prefill",
-                                 .rate_unit = "tokens/s",
-                                 .per_second = (double)n_prompt,
-                                 .limit_name = "peak",
-                                 .work = bench_prefill_work(result->model, n_prompt),
-                                 .limit = limit,
-                                 .samples_s = &result->language.prefill_s};
-    snprintf(figures[1].label, sizeof figures[1].label, "prefill of %zu tokens", n_prompt);
-    figures[2] = (struct figure){
-        .name = "decode",
-        .rate_unit = "tokens/s",
-        .per_second = 1,
-        .limit_name = "read bandwidth",
-        .work = bench_decode_bytes(result->model, mean_depth(result), result->engine->kv_dtype),
-        .limit = result->limits.read_bytes_per_s,
-        .samples_s = &result->language.step_s};
-    snprintf(figures[2].label, sizeof figures[2].label, "decode at depth %zu to %zu", n_prompt,
-             n_prompt + result->plan.n_new_tokens);
-    figures[3] = (struct figure){.name = "tile",
-                                 .label = "one tile",
-                                 .rate_unit = "tiles/s",
-                                 .per_second = 1,
-                                 .limit_name = "peak",
-                                 .work = bench_tile_work(result->model),
-                                 .limit = limit,
-                                 .samples_s = &result->tile_s};
-}
-
-/* Share of the limit that the median reaches. */
-static double share(const struct figure *figure)
-{
-    double median = bench_median(figure->samples_s);
-
-    return median > 0 && figure->limit > 0 ? figure->work / median / figure->limit : 0;
-}
-
-/* The processor's name as the kernel tells it, into name. */
-static void cpu_name(char *name, size_t capacity)
-{
-    FILE *file = fopen("/proc/cpuinfo", "r");
-    char line[256];
-
-    snprintf(name, capacity, "unknown CPU");
-    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
-        char *value = strstr(line, ": ");
-
-        if (strncmp(line, "model name", 10) == 0 && value != NULL) {
-            value[strcspn(value, "\n")] = '\0';
-            snprintf(name, capacity, "%s", value + 2);
-            break;
-        }
+    if (test->bound != BENCH_UNBOUND) {
+        bench_peak(result->engine, &result->limits, test->bound, &name);
     }
-    if (file != NULL) {
-        fclose(file);
+    return name;
+}
+
+/* ------------------------------------------------------------------------------------------------
+ * Markdown
+ * --------------------------------------------------------------------------------------------- */
+
+static void print_peak(const char *name, const struct omma_peak *peak, size_t n_threads)
+{
+    if (peak->per_s > 0) {
+        printf(", %s %.1f G/s (%g a cycle and thread at %.2f GHz%s)", name, peak->per_s * 1e-9,
+               peak->per_s / ((double)n_threads * peak->clock_hz), peak->clock_hz * 1e-9,
+               peak->counts ? "" : ": does not count");
     }
+}
+
+static void print_limits(const struct omma_limits *limits)
+{
+    printf("limits: read %.1f GB/s of %s pages, %zu streams a thread",
+           limits->read_bytes_per_s * 1e-9, limits->read_memory, limits->read_streams);
+    if (limits->known_high > 0) {
+        printf(" (%s%.0f to %.0f known of this CPU)",
+               limits->read_counts ? "" : "does not count: ", limits->known_low * 1e-9,
+               limits->known_high * 1e-9);
+    }
+    print_peak("f32", &limits->f32, limits->n_threads);
+    print_peak("bf16", &limits->bf16, limits->n_threads);
+    print_peak("int8", &limits->i8, limits->n_threads);
+    printf("  \n");
 }
 
 static void print_head(const struct bench_result *result)
 {
     const struct omma_model_info *model = result->model;
     const struct omma_engine_info *engine = result->engine;
-    const struct omma_limits *limits = &result->limits;
-    char cpu[256];
 
-    cpu_name(cpu, sizeof cpu);
-    printf("model    %s: %s, %zu layers of %zu; %s, %zu of %zu; %s\n", result->name,
+    printf("model: %s: %s, %zu layers of %zu; %s, %zu of %zu; %s  \n", result->name,
            model->language_name, model->n_layers, model->hidden, model->vision_name,
            model->n_vision_layers, model->vision_hidden, model->weight_dtype);
-    printf("machine  %s, %zu thread%s\n", cpu, engine->n_threads,
-           engine->n_threads == 1 ? "" : "s");
-    printf("engine   %s, precision %s, KV cache %s, gemm %s\n", engine->isa, engine->precision,
-           engine->kv_dtype, engine->gemm);
-    printf("limits   read %.1f GB/s, f32 multiply-add %.0f G/s, ", limits->read_bytes_per_s / 1e9,
-           limits->f32.per_s / 1e9);
-    if (limits->bf16.per_s > 0) {
-        printf("bf16 dot product %.0f G/s, ", limits->bf16.per_s / 1e9);
+    printf("CPU: %s, %zu threads; tier %s, precision %s, KV cache %s, gemm %s  \n",
+           result->limits.cpu, engine->n_threads, engine->isa, engine->precision, engine->kv_dtype,
+           engine->gemm);
+    print_limits(&result->limits);
+    if (result->peak_bytes > 0) {
+        printf("memory: at most %.0f MB resident, %.0f MB of them no file's  \n",
+               result->peak_bytes * 1e-6, result->peak_anonymous_bytes * 1e-6);
     }
-    printf("clock %.2f GHz\n", limits->clock_hz / 1e9);
 }
 
-static void print_figure(const struct figure *figure)
+static void print_row(const struct bench_result *result, const struct bench_test *test)
 {
-    double median = bench_median(figure->samples_s);
-
-    printf("%-30s  %9.4f  %9.4f  %9.4f", figure->label, median, bench_minimum(figure->samples_s),
-           bench_maximum(figure->samples_s));
-    if (figure->rate_unit != NULL) {
-        printf("  %8.2f %-8s", figure->per_second / median, figure->rate_unit);
+    printf("| %-14s | %10.2f | %8.2f |", test->name, 1e3 * bench_median(&test->samples_s),
+           1e3 * bench_deviation(&test->samples_s));
+    if (test->rate_unit != NULL) {
+        printf(" %9.2f %-7s |", rate(test), test->rate_unit);
+    } else {
+        printf(" %17s |", "");
     }
-    if (figure->limit_name != NULL) {
-        printf("  %5.1f %% of %s", 100 * share(figure), figure->limit_name);
+    if (has_fraction(test)) {
+        printf(" %5.1f %% of %s |\n", 100 * bench_median(&test->fractions),
+               bound_name(result, test));
+    } else {
+        printf(" %s |\n", test->no_fraction != NULL ? test->no_fraction : "");
     }
-    printf("\n");
 }
 
-enum omma_status bench_report_text(const struct bench_result *result, struct omma_error *error)
+static void print_markdown(const struct bench_result *result)
 {
-    struct figure figures[N_FIGURES];
-    const char *peak_name;
-
-    fill_figures(result, figures);
     print_head(result);
-    printf("\n%-30s  %9s  %9s  %9s\n", "", "median s", "min s", "max s");
-    for (size_t i = 0; i < N_FIGURES; i++) {
-        if (figures[i].samples_s->n_values > 0) {
-            print_figure(&figures[i]);
-        }
+    printf("\n| %-14s | %10s | %8s | %17s | of the limit |\n", "test", "ms", "±", "rate");
+    printf("|----------------|-----------:|---------:|------------------:|---|\n");
+    for (size_t i = 0; i < result->tests.n_tests; i++) {
+        print_row(result, &result->tests.tests[i]);
     }
-    peak(result, &peak_name);
-    printf("\n%zu repetitions; peak: %s; decode reads %.3f GB a step\n", result->plan.n_repeats,
-           peak_name, figures[2].work / 1e9);
-    return output_flush(error);
+    printf("\n%zu repetitions, medians and standard deviations\n", result->plan->n_repeats);
 }
+
+/* ------------------------------------------------------------------------------------------------
+ * JSON
+ * --------------------------------------------------------------------------------------------- */
 
 static json_t *samples_json(const struct bench_samples *samples)
 {
@@ -175,63 +131,157 @@ static json_t *samples_json(const struct bench_samples *samples)
     return list;
 }
 
-static json_t *figure_json(const struct figure *figure)
+static json_t *peak_json(const struct omma_peak *peak)
 {
-    json_t *object =
-        json_pack("{s:f, s:f, s:f, s:o}", "median_s", bench_median(figure->samples_s), "min_s",
-                  bench_minimum(figure->samples_s), "max_s", bench_maximum(figure->samples_s),
-                  "samples_s", samples_json(figure->samples_s));
-
-    if (figure->rate_unit != NULL) {
-        json_object_set_new(object, "rate",
-                            json_real(figure->per_second / bench_median(figure->samples_s)));
-        json_object_set_new(object, "unit", json_string(figure->rate_unit));
-    }
-    if (figure->limit_name != NULL) {
-        json_object_set_new(object, "work", json_real(figure->work));
-        json_object_set_new(object, "limit", json_string(figure->limit_name));
-        json_object_set_new(object, "share_of_limit", json_real(share(figure)));
-    }
-    return object;
+    return json_pack("{s:f, s:f, s:f, s:f, s:b}", "per_s", peak->per_s, "per_step", peak->per_step,
+                     "steps_per_cycle", peak->steps_per_cycle, "clock_hz", peak->clock_hz, "counts",
+                     (int)peak->counts);
 }
 
-static json_t *limits_json(const struct bench_result *result)
+static json_t *limits_json(const struct omma_limits *limits)
 {
-    const struct omma_limits *limits = &result->limits;
-    const char *peak_name;
-    double peak_per_s = peak(result, &peak_name);
-
-    return json_pack("{s:f, s:f, s:f, s:f, s:f, s:s}", "read_bytes_per_s", limits->read_bytes_per_s,
-                     "f32_fma_per_s", limits->f32.per_s, "bf16_dot_per_s", limits->bf16.per_s,
-                     "clock_hz", limits->clock_hz, "peak_per_s", peak_per_s, "peak", peak_name);
+    return json_pack("{s:f, s:f, s:s, s:I, s:I, s:I, s:f, s:f, s:b, s:f, s:o, s:o, s:o}",
+                     "read_bytes_per_s", limits->read_bytes_per_s, "read_spread",
+                     limits->read_spread, "read_memory", limits->read_memory, "read_streams",
+                     (json_int_t)limits->read_streams, "read_prefetch_bytes",
+                     (json_int_t)limits->read_prefetch_bytes, "read_bytes",
+                     (json_int_t)limits->read_bytes, "known_low", limits->known_low, "known_high",
+                     limits->known_high, "read_counts", (int)limits->read_counts, "clock_hz",
+                     limits->clock_hz, "f32", peak_json(&limits->f32), "bf16",
+                     peak_json(&limits->bf16), "int8", peak_json(&limits->i8));
 }
 
-enum omma_status bench_report_json(const struct bench_result *result, struct omma_error *error)
+static void set_figures(struct json_out *out, const struct bench_result *result,
+                        const struct bench_test *test)
+{
+    const char *bound = bound_name(result, test);
+
+    json_out_set(out, "test", json_string(test->name));
+    json_out_set(out, "median_s", json_real(bench_median(&test->samples_s)));
+    json_out_set(out, "deviation_s", json_real(bench_deviation(&test->samples_s)));
+    json_out_set(out, "min_s", json_real(bench_minimum(&test->samples_s)));
+    json_out_set(out, "max_s", json_real(bench_maximum(&test->samples_s)));
+    json_out_set(out, "samples_s", samples_json(&test->samples_s));
+    json_out_set(out, "rate", test->rate_unit != NULL ? json_real(rate(test)) : json_null());
+    json_out_set(out, "unit", test->rate_unit != NULL ? json_string(test->rate_unit) : json_null());
+    json_out_set(out, "limit", bound != NULL ? json_string(bound) : json_null());
+    json_out_set(out, "work", bound != NULL ? json_real(test->work) : json_null());
+    json_out_set(out, "fraction",
+                 has_fraction(test) ? json_real(bench_median(&test->fractions)) : json_null());
+    json_out_set(out, "no_fraction",
+                 test->no_fraction != NULL ? json_string(test->no_fraction) : json_null());
+}
+
+static void set_subject(struct json_out *out, const struct bench_result *result)
 {
     const struct omma_model_info *model = result->model;
     const struct omma_engine_info *engine = result->engine;
+
+    json_out_set(out, "cpu", json_out_string(result->limits.cpu));
+    json_out_set(out, "isa", json_string(engine->isa));
+    json_out_set(out, "n_threads", json_integer((json_int_t)engine->n_threads));
+    json_out_set(out, "precision", json_string(engine->precision));
+    json_out_set(out, "kv_dtype", json_string(engine->kv_dtype));
+    json_out_set(out, "gemm", json_string(engine->gemm));
+    json_out_set(out, "model", json_out_string(result->name));
+    json_out_set(out, "weight_dtype", json_string(model->weight_dtype));
+    json_out_set(out, "n_layers", json_integer((json_int_t)model->n_layers));
+    json_out_set(out, "n_vision_layers", json_integer((json_int_t)model->n_vision_layers));
+    json_out_set(out, "peak_bytes", json_real(result->peak_bytes));
+    json_out_set(out, "peak_anonymous_bytes", json_real(result->peak_anonymous_bytes));
+}
+
+static enum omma_status write_json(const struct bench_result *result, struct omma_error *error)
+{
     struct json_out out = json_out_object();
-    struct figure figures[N_FIGURES];
-    char cpu[256];
+    json_t *list = json_array();
 
-    fill_figures(result, figures);
-    cpu_name(cpu, sizeof cpu);
-    json_out_set(&out, "model", json_out_string(result->name));
-    json_out_set(&out, "n_layers", json_integer((json_int_t)model->n_layers));
-    json_out_set(&out, "n_vision_layers", json_integer((json_int_t)model->n_vision_layers));
-    json_out_set(&out, "cpu", json_out_string(cpu));
-    json_out_set(&out, "n_threads", json_integer((json_int_t)engine->n_threads));
-    json_out_set(&out, "isa", json_string(engine->isa));
-    json_out_set(&out, "precision", json_string(engine->precision));
-    json_out_set(&out, "kv_dtype", json_string(engine->kv_dtype));
-    json_out_set(&out, "gemm", json_string(engine->gemm));
-    json_out_set(&out, "prompt_tokens", json_integer((json_int_t)result->plan.n_prompt_tokens));
-    json_out_set(&out, "new_tokens", json_integer((json_int_t)result->plan.n_new_tokens));
-    json_out_set(&out, "limits", limits_json(result));
-    for (size_t i = 0; i < N_FIGURES; i++) {
-        bool is_measured = figures[i].samples_s->n_values > 0;
+    set_subject(&out, result);
+    json_out_set(&out, "limits", limits_json(&result->limits));
+    for (size_t i = 0; i < result->tests.n_tests; i++) {
+        struct json_out row = json_out_object();
 
-        json_out_set(&out, figures[i].name, is_measured ? figure_json(&figures[i]) : json_null());
+        set_figures(&row, result, &result->tests.tests[i]);
+        if (!row.is_complete || json_array_append_new(list, row.value) != 0) {
+            out.is_complete = false;
+        }
     }
+    json_out_set(&out, "tests", list);
     return json_out_write(&out, stdout, false, error);
+}
+
+/* A line a test, each with all that says what was measured. */
+static enum omma_status write_lines(const struct bench_result *result, struct omma_error *error)
+{
+    for (size_t i = 0; i < result->tests.n_tests; i++) {
+        struct json_out row = json_out_object();
+
+        set_subject(&row, result);
+        set_figures(&row, result, &result->tests.tests[i]);
+        json_out_set(&row, "limits", limits_json(&result->limits));
+        TRY(json_out_write(&row, stdout, true, error));
+    }
+    return OMMA_OK;
+}
+
+/* ------------------------------------------------------------------------------------------------
+ * CSV
+ * --------------------------------------------------------------------------------------------- */
+
+/* A quoted field, quotes doubled. */
+static void print_quoted(const char *text)
+{
+    putchar('"');
+    for (; *text != '\0'; text++) {
+        printf(*text == '"' ? "\"\"" : "%c", *text);
+    }
+    printf("\",");
+}
+
+static void print_csv(const struct bench_result *result)
+{
+    printf("cpu,isa,threads,precision,kv_dtype,weight_dtype,model,layers,vision_layers,test,"
+           "median_ms,deviation_ms,rate,rate_deviation,unit,limit,fraction\n");
+    for (size_t i = 0; i < result->tests.n_tests; i++) {
+        const struct bench_test *test = &result->tests.tests[i];
+        const char *bound = bound_name(result, test);
+
+        print_quoted(result->limits.cpu);
+        printf("%s,%zu,%s,%s,%s,", result->engine->isa, result->engine->n_threads,
+               result->engine->precision, result->engine->kv_dtype, result->model->weight_dtype);
+        print_quoted(result->name);
+        printf("%zu,%zu,%s,%.6g,%.6g,", result->model->n_layers, result->model->n_vision_layers,
+               test->name, 1e3 * bench_median(&test->samples_s),
+               1e3 * bench_deviation(&test->samples_s));
+        if (test->rate_unit != NULL) {
+            printf("%.6g,%.6g,%s,", rate(test), rate_deviation(test), test->rate_unit);
+        } else {
+            printf(",,,");
+        }
+        printf("%s,", bound != NULL ? bound : "");
+        if (has_fraction(test)) {
+            printf("%.4f", bench_median(&test->fractions));
+        }
+        printf("\n");
+    }
+}
+
+enum omma_status bench_report(const struct bench_result *result, enum bench_format format,
+                              struct omma_error *error)
+{
+    switch (format) {
+    case BENCH_MD:
+        print_markdown(result);
+        break;
+    case BENCH_CSV:
+        print_csv(result);
+        break;
+    case BENCH_JSON:
+        TRY(write_json(result, error));
+        break;
+    case BENCH_JSONL:
+        TRY(write_lines(result, error));
+        break;
+    }
+    return output_flush(error);
 }

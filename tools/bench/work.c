@@ -45,27 +45,10 @@ double bench_tile_work(const struct omma_model_info *model)
            n_tokens * (4 * d * hidden + hidden * hidden);
 }
 
-/* Of a weight of the linear layers; of mixed ones the mean over all files. */
-static double weight_bytes(const struct omma_model_info *model)
+double bench_decode_bytes(const struct omma_model_info *model, double depth, size_t n_sequences,
+                          const char *kv_dtype)
 {
-    if (strcmp(model->weight_dtype, "f32") == 0) {
-        return 4;
-    }
-    if (strcmp(model->weight_dtype, "mixed") == 0) {
-        return (double)model->file_bytes / (double)model->n_parameters;
-    }
-    return 2;
-}
-
-double bench_decode_bytes(const struct omma_model_info *model, double depth, const char *kv_dtype)
-{
-    double embedding = (double)model->vocab * (double)model->hidden;
-    double weights = (double)model->n_language_parameters;
     double kv_token = (double)model->kv_bytes_per_token * (strcmp(kv_dtype, "f32") == 0 ? 2 : 1);
 
-    /* with a head of its own the embedding is one row; a tied one is read as the head */
-    if (weights >= linear_work(model) + 2 * embedding) {
-        weights -= embedding - (double)model->hidden;
-    }
-    return weights * weight_bytes(model) + depth * kv_token;
+    return (double)model->step_bytes + (double)n_sequences * depth * kv_token;
 }

@@ -14,9 +14,10 @@ double bench_prefill_work(const struct omma_model_info *model, size_t n_tokens);
 /* Multiply-adds of one tile: patch embedding, encoder, projector. */
 double bench_tile_work(const struct omma_model_info *model);
 
-/* Bytes that one step reads with `depth` tokens in the cache: all weights of the language model,
- * the head included but of the embedding one row only, and the keys and values of those tokens.
- * kv_dtype: "bf16" or "f32". */
-double bench_decode_bytes(const struct omma_model_info *model, double depth, const char *kv_dtype);
+/* Bytes that one step of n_sequences reads with `depth` tokens in the cache of each: all weights of
+ * the language model once, scales and head included, of the embedding one row, and the keys and
+ * values of those tokens.  kv_dtype: "bf16" or "f32". */
+double bench_decode_bytes(const struct omma_model_info *model, double depth, size_t n_sequences,
+                          const char *kv_dtype);
 
 #endif
