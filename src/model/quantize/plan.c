@@ -107,8 +107,9 @@ static enum omma_status read_dtype(const struct planner *planner,
         }
     }
     return omma_fail(planner->error, OMMA_STATUS_MODEL,
-                     "%s: %.200s: expected BF16, F16 or F32, found %s", found->file->mapping.path,
-                     found->tensor->name, found->tensor->dtype);
+                     "%s: %.200s: expected BF16, F16 or F32, as a model has that is not quantized, "
+                     "found %s",
+                     found->file->mapping.path, found->tensor->name, found->tensor->dtype);
 }
 
 /* ------------------------------------------------------------------------------------------------

@@ -39,21 +39,19 @@ void omma_quantize_widen(const void *data, enum omma_dtype dtype, size_t n, floa
 {
     const char *bytes = data;
 
-    switch (dtype) {
-    case OMMA_DTYPE_F32:
+    if (dtype == OMMA_DTYPE_F32) {
         memcpy(values, bytes, n * sizeof *values);
         return;
-    case OMMA_DTYPE_BF16:
+    }
+    if (dtype == OMMA_DTYPE_BF16) {
         widen_bf16(bytes, n, values);
         return;
-    case OMMA_DTYPE_F16:
-        for (size_t i = 0; i < n; i++) {
-            uint16_t half;
+    }
+    for (size_t i = 0; i < n; i++) {
+        uint16_t half;
 
-            memcpy(&half, bytes + i * sizeof half, sizeof half);
-            values[i] = omma_f32_of_f16(half);
-        }
-        return;
+        memcpy(&half, bytes + i * sizeof half, sizeof half);
+        values[i] = omma_f32_of_f16(half);
     }
 }
 

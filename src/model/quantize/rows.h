@@ -17,7 +17,7 @@
 
 #include "base/dtype.h"
 
-/* n elements that may lie at any address, as f32. */
+/* n elements, bf16, f16 or f32, that may lie at any address, as f32. */
 void omma_quantize_widen(const void *data, enum omma_dtype dtype, size_t n, float *values);
 
 /* The same, rounded to bf16. */
