@@ -114,25 +114,47 @@ BODY void piece(const int m, const int n, const bool fetch, size_t k, struct ope
     }
 }
 
-/* The sum of sixteen lanes, halves first: the order does not depend on the compiler. */
-BODY float sum_of_lanes(__m512 a)
+/* Halves of a and of b, added up: a's eight sums, then b's. */
+BODY __m512 add_halves(__m512 a, __m512 b)
 {
-    __m256 half = _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
-    __m128 sum = _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
-
-    sum = _mm_add_ps(sum, _mm_movehl_ps(sum, sum));
-    sum = _mm_add_ss(sum, _mm_shuffle_ps(sum, sum, 1));
-    return _mm_cvtss_f32(sum);
+    return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xEE));
 }
 
+/* The sums of four vectors' sixteen lanes; each is added up in the same order, halves first. */
+BODY __m128 sums_of_lanes(__m512 a, __m512 b, __m512 c, __m512 d)
+{
+    const __m512i every_fourth =
+        _mm512_setr_epi32(0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12);
+    __m512 ab = add_halves(a, b), cd = add_halves(c, d);
+    __m512 sums =
+        _mm512_add_ps(_mm512_shuffle_f32x4(ab, cd, 0x88), _mm512_shuffle_f32x4(ab, cd, 0xDD));
+
+    sums = _mm512_add_ps(sums, _mm512_shuffle_ps(sums, sums, 0x4E));
+    sums = _mm512_add_ps(sums, _mm512_shuffle_ps(sums, sums, 0xB1));
+    return _mm512_castps512_ps128(_mm512_permutexvar_ps(every_fourth, sums));
+}
+
+/* y of m rows of x and n rows of W: four elements side by side or apart, or one. */
 BODY void finish(const int m, const int n, const struct sums *sums, float *y, size_t y_stride,
                  size_t apart)
 {
     UNROLL
-    for (int i = 0; i < m; i++) {
-        UNROLL
-        for (int j = 0; j < n; j++) {
-            y[(size_t)i * y_stride + (size_t)j * apart] = sum_of_lanes(sums->of[i][j]);
+    for (int i = 0; i < m; i++, y += y_stride) {
+        const __m512 *of = sums->of[i];
+
+        if (n == 1) {
+            _mm_store_ss(y, sums_of_lanes(of[0], of[0], of[0], of[0]));
+            continue;
+        }
+        __m128 four = sums_of_lanes(of[0], of[1], of[2], of[3]);
+
+        if (apart == 1) {
+            _mm_storeu_ps(y, four);
+        } else {
+            _mm_store_ss(y, four);
+            _mm_store_ss(y + apart, _mm_permute_ps(four, 1));
+            _mm_store_ss(y + 2 * apart, _mm_permute_ps(four, 2));
+            _mm_store_ss(y + 3 * apart, _mm_permute_ps(four, 3));
         }
     }
 }

@@ -21,6 +21,10 @@
 #define __mmask32 simde__mmask32
 #endif
 
+/* SIMDe has it, but not under Intel's name. */
+#undef _mm512_shuffle_f32x4
+#define _mm512_shuffle_f32x4 simde_mm512_shuffle_f32x4
+
 /* Under names of our own, as the compiler's header may have functions of the same names. */
 #define SIMDE_MORE static inline __attribute__((unused))
 
