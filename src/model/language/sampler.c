@@ -17,9 +17,15 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/bf16.h"
 #include "base/checked.h"
 #include "base/philox.h"
 #include "base/status.h"
+
+enum { BLOCK = 1024 };
+
+/* all ones: infinite or no number */
+#define EXPONENT_BITS 0x7F800000u
 
 struct candidate {
     double score;  /* after the temperature */
@@ -116,24 +122,63 @@ static double penalised(const struct omma_sampler *sampler, const float *logits,
     return score < 0 ? score * penalty : score / penalty;
 }
 
+/* The largest of n logits, and whether all are finite.  In words that a compiler makes vectors of:
+ * the whole vocabulary is looked at for every token. */
+static float largest(const float *logits, size_t n, bool *all_finite)
+{
+    float most = -FLT_MAX;
+    uint32_t n_bad = 0;
+
+#pragma omp simd reduction(max : most) reduction(+ : n_bad)
+    for (size_t i = 0; i < n; i++) {
+        most = logits[i] > most ? logits[i] : most;
+        n_bad += (omma_bits_of_f32(logits[i]) & EXPONENT_BITS) == EXPONENT_BITS;
+    }
+    *all_finite = n_bad == 0;
+    return most;
+}
+
+static enum omma_status fail_logit(const struct omma_sampler *sampler, const float *logits,
+                                   size_t id, struct omma_error *error)
+{
+    while (isfinite(logits[id])) {
+        id++;
+    }
+    return omma_fail(error, OMMA_STATUS_INTERNAL,
+                     "logits: token %zu of the answer: id %zu: expected a finite number, found %g",
+                     sampler->n_accepted + 1, id, (double)logits[id]);
+}
+
+/* The two largest: block by block the largest of each, then within the block that has the largest
+ * of all, the first of those that have it. */
 static enum omma_status find_summit(const struct omma_sampler *sampler, const float *logits,
                                     struct summit *summit, struct omma_error *error)
 {
+    size_t best_block = 0;
+    float most = -FLT_MAX;
+
     *summit = (struct summit){0, -FLT_MAX};
-    for (size_t id = 0; id < sampler->vocab; id++) {
-        if (!isfinite(logits[id])) {
-            return omma_fail(error, OMMA_STATUS_INTERNAL,
-                             "logits: token %zu of the answer: id %zu: expected a finite number, "
-                             "found %g",
-                             sampler->n_accepted + 1, id, (double)logits[id]);
+    for (size_t first = 0; first < sampler->vocab; first += BLOCK) {
+        bool all_finite;
+        float here = largest(logits + first, omma_min(BLOCK, sampler->vocab - first), &all_finite);
+
+        if (!all_finite) {
+            return fail_logit(sampler, logits, first, error);
         }
-        if (id == 0) {
-            continue;
+        if (here > most) {
+            summit->second = first > 0 ? most : -FLT_MAX;
+            most = here;
+            best_block = first;
+        } else if (here > summit->second) {
+            summit->second = here;
         }
-        if (logits[id] > logits[summit->best]) {
-            summit->second = logits[summit->best];
-            summit->best = id;
-        } else if (logits[id] > summit->second) {
+    }
+    summit->best = best_block;
+    while (logits[summit->best] < most) {
+        summit->best++;
+    }
+    for (size_t id = best_block; id < omma_min(best_block + BLOCK, sampler->vocab); id++) {
+        if (id != summit->best && logits[id] > summit->second) {
             summit->second = logits[id];
         }
     }

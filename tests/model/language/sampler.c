@@ -107,6 +107,45 @@ static void test_greedy(void **state)
     omma_sampler_destroy(&sampler);
 }
 
+/* The first of the largest and the margin of a vocabulary of several blocks, beside a plain search;
+ * few values, so that many are equal. */
+static void test_greedy_over_blocks(void **state)
+{
+    static const size_t vocabs[] = {1023, 1024, 1025, 3000, 4096};
+    float logits[4096];
+    uint64_t seed = 3;
+
+    (void)state;
+    for (size_t round = 0; round < 200; round++) {
+        size_t vocab = vocabs[round % 5], best = 0;
+        int32_t n_values = round % 2 == 0 ? 8 : 1000000, id;
+        struct omma_sampler *sampler = create(&(struct omma_sampling){0}, vocab);
+        float margin, second = -FLT_MAX;
+        struct omma_error error;
+
+        for (size_t i = 0; i < vocab; i++) {
+            logits[i] = (float)(int32_t)(omma_test_random(&seed) % (uint64_t)n_values) - 500.0f;
+        }
+        logits[omma_test_random(&seed) % vocab] = 2e6f;
+        for (size_t i = 1; i < vocab; i++) {
+            best = logits[i] > logits[best] ? i : best;
+        }
+        for (size_t i = 0; i < vocab; i++) {
+            second = i != best ? fmaxf(second, logits[i]) : second;
+        }
+        assert_ok(omma_sampler_choose(sampler, logits, &id, &margin, &error));
+        assert_int_equal(id, best);
+        assert_true(margin == logits[best] - second);
+        logits[best] = round % 4 < 2 ? second : logits[best]; /* two of them */
+        assert_ok(omma_sampler_choose(sampler, logits, &id, &margin, &error));
+        assert_true(logits[id] - margin == second);
+        for (size_t i = 0; i < (size_t)id; i++) {
+            assert_true(logits[i] < logits[id]);
+        }
+        omma_sampler_destroy(&sampler);
+    }
+}
+
 /* s < 0 ? s r : s / r, once an id, before the choice; the margin is of the logits as they came. */
 static void test_repetition_penalty(void **state)
 {
@@ -396,6 +435,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_philox_vectors),
         cmocka_unit_test(test_greedy),
+        cmocka_unit_test(test_greedy_over_blocks),
         cmocka_unit_test(test_repetition_penalty),
         cmocka_unit_test(test_filters),
         cmocka_unit_test(test_filters_against_a_plain_sort),
