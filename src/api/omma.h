@@ -333,8 +333,25 @@ enum omma_gemm {
     OMMA_GEMM_OPENBLAS,
 };
 
+/* Where the weights lie that the threads multiply by.  On a machine with several NUMA nodes each
+ * core reads the memory of its own node much faster.  The answers are the same bits with all of
+ * these. */
+enum omma_numa {
+    OMMA_NUMA_AUTO,  /* off if the threads' memory is one node, else shard; off with a warning where
+                        that does not fit */
+    OMMA_NUMA_OFF,   /* the files' pages, wherever the page cache has them */
+    OMMA_NUMA_SHARD, /* a node has copies of the rows that its threads read, in huge pages */
+    OMMA_NUMA_MIRROR, /* a node has copies of all rows */
+};
+
 struct omma_engine_options {
     size_t n_threads; /* 0: one for each physical core that this process may use */
+    const char *cpus; /* the operating system's numbers of the CPUs to use, "0-3,8", all among those
+                         that this process may use; NULL: all of these */
+    enum omma_numa numa;
+    bool keep_mapped; /* shard copies nothing: the files' pages are read and moved to their nodes,
+                         as far as the system does that */
+    bool drop_cache;  /* once the weights are copied, let the page cache forget their files */
     const char *isa;  /* NULL: the best; else an upper bound, a usable omma_isa_tier() */
     enum omma_precision precision;
     enum omma_gemm gemm;
@@ -344,6 +361,9 @@ struct omma_engine_options {
 
 struct omma_engine_info {
     size_t n_threads;
+    size_t n_nodes;        /* NUMA nodes that the threads read from, at least 1 */
+    const char *numa;      /* "off", "shard" or "mirror" */
+    bool is_copied;        /* shard, mirror: the weights are copies; else the files' pages */
     const char *isa;       /* the tier in use */
     const char *precision; /* "bf16" or "f32": of what enters a matrix product */
     const char *kv_dtype;  /* "bf16" or "f32" */
@@ -359,6 +379,24 @@ enum omma_status omma_engine_create(struct omma_model *model,
 void omma_engine_destroy(struct omma_engine **engine);
 
 const struct omma_engine_info *omma_engine_info(const struct omma_engine *engine);
+
+/* The matrices that the threads of a node multiply by, and where their pages lie.  Of more than
+ * about a million pages some are asked for, at equal distances. */
+struct omma_node_placement {
+    size_t node; /* the operating system's number */
+    size_t n_threads;
+    uint64_t weight_bytes; /* that these threads read */
+    uint64_t copied_bytes; /* memory taken for copies */
+    uint64_t huge_bytes;   /* of these in huge pages */
+    uint64_t n_pages;      /* asked for: */
+    uint64_t n_local;      /* on this node */
+    uint64_t n_remote;     /* on another */
+    uint64_t n_absent;     /* not mapped yet: nobody has read them */
+};
+
+/* node < n_nodes of omma_engine_info().  OMMA_STATUS_RESOURCES if the system does not tell. */
+enum omma_status omma_engine_node(const struct omma_engine *engine, size_t node,
+                                  struct omma_node_placement *placement, struct omma_error *error);
 
 /* ------------------------------------------------------------------------------------------------
  * Sessions

@@ -80,21 +80,50 @@ static enum omma_status configure(struct omma_engine *engine,
     return OMMA_OK;
 }
 
-/* On the engine's thread: what only it uses. */
-static enum omma_status set_up(struct omma_engine *engine, size_t n_threads,
-                               struct omma_error *error)
+/* What the engine's thread needs to set up. */
+struct start {
+    struct omma_engine *engine;
+    const struct omma_engine_options *options;
+    struct omma_topology_options machine;
+};
+
+static enum omma_status place_weights(const struct start *start, struct omma_error *error)
 {
+    struct omma_engine *engine = start->engine;
+    bool is_this_machine = omma_topology_is_this_machine(omma_team_topology(engine->team));
+    struct omma_weight_memory_options options = {
+        .numa = start->options->numa,
+        .keep_mapped = start->options->keep_mapped,
+        .drop_cache = start->options->drop_cache,
+        .root = start->machine.root != NULL || !is_this_machine ? start->machine.root : "",
+        .log = &engine->log,
+    };
+
+    OMMA_TRY(omma_weight_memory_create(engine->model, engine->team, &options,
+                                       &engine->weight_memory, error));
+    engine->info.n_nodes = omma_team_n_nodes(engine->team);
+    engine->info.numa = omma_numa_name(engine->weight_memory->numa);
+    engine->info.is_copied = engine->weight_memory->is_copied;
+    return OMMA_OK;
+}
+
+/* On the engine's thread: what only it uses. */
+static enum omma_status set_up(const struct start *start, struct omma_error *error)
+{
+    struct omma_engine *engine = start->engine;
     const struct omma_config *config = &engine->model->config;
     struct omma_team_options options = {
-        .n_threads = n_threads,
+        .n_threads = start->options->n_threads,
         .scratch_bytes =
             omma_max(omma_encoder_scratch_bytes(config), omma_decoder_scratch_bytes(config)),
         .log = &engine->log,
+        .machine = &start->machine,
     };
 
     OMMA_TRY(omma_team_create(&options, &engine->team, error));
     engine->info.n_threads = omma_team_n_threads(engine->team);
-    OMMA_TRY(omma_decoder_create(config, &engine->model->weights, &engine->compute,
+    OMMA_TRY(place_weights(start, error));
+    OMMA_TRY(omma_decoder_create(config, engine->weight_memory->weights, &engine->compute,
                                  engine->prefill_chunk, &engine->decoder, error));
     engine->logits = malloc(config->language.vocab * sizeof *engine->logits);
     if (engine->logits == NULL) {
@@ -107,6 +136,7 @@ static void tear_down(struct omma_engine *engine)
 {
     omma_encoder_destroy(&engine->encoder);
     omma_decoder_destroy(&engine->decoder);
+    omma_weight_memory_destroy(&engine->weight_memory);
     omma_team_destroy(&engine->team);
     free(engine->logits);
     engine->logits = NULL;
@@ -133,9 +163,10 @@ static struct omma_job *next_job(struct omma_engine *engine)
 
 static void *run_engine(void *argument)
 {
-    struct omma_engine *engine = argument;
+    const struct start *start = argument; /* lives until started is set */
+    struct omma_engine *engine = start->engine;
     struct omma_error error = {0};
-    enum omma_status status = set_up(engine, engine->info.n_threads, &error);
+    enum omma_status status = set_up(start, &error);
     struct omma_job *job;
 
     pthread_mutex_lock(&engine->lock);
@@ -151,9 +182,10 @@ static void *run_engine(void *argument)
     return NULL;
 }
 
-static enum omma_status start(struct omma_engine *engine, struct omma_error *error)
+static enum omma_status start_thread(struct start *start, struct omma_error *error)
 {
-    int failure = pthread_create(&engine->thread, NULL, run_engine, engine);
+    struct omma_engine *engine = start->engine;
+    int failure = pthread_create(&engine->thread, NULL, run_engine, start);
 
     if (failure != 0) {
         return omma_fail(error, OMMA_STATUS_RESOURCES,
@@ -172,25 +204,27 @@ static enum omma_status start(struct omma_engine *engine, struct omma_error *err
     return OMMA_OK;
 }
 
-enum omma_status omma_engine_create(struct omma_model *model,
-                                    const struct omma_engine_options *options,
-                                    struct omma_engine **engine, struct omma_error *error)
+enum omma_status omma_engine_create_on(struct omma_model *model,
+                                       const struct omma_engine_options *options,
+                                       const struct omma_topology_options *machine,
+                                       struct omma_engine **engine, struct omma_error *error)
 {
     static const struct omma_engine_options defaults = {0};
     enum omma_status status;
     struct omma_engine *made = calloc(1, sizeof *made);
+    struct start start = {.engine = made, .machine = *machine};
 
     if (made == NULL) {
         return omma_fail_memory(error, sizeof *made, "an engine");
     }
-    options = options != NULL ? options : &defaults;
+    start.options = options != NULL ? options : &defaults;
+    start.machine.cpus = start.options->cpus;
     made->model = model;
-    made->log = options->log;
-    made->info.n_threads = options->n_threads;
+    made->log = start.options->log;
     pthread_mutex_init(&made->lock, NULL);
     pthread_cond_init(&made->changed, NULL);
-    OMMA_TRY_OR(status, fail, configure(made, options, error));
-    OMMA_TRY_OR(status, fail, start(made, error));
+    OMMA_TRY_OR(status, fail, configure(made, start.options, error));
+    OMMA_TRY_OR(status, fail, start_thread(&start, error));
     *engine = made;
     return OMMA_OK;
 
@@ -199,6 +233,15 @@ fail:
     pthread_mutex_destroy(&made->lock);
     free(made);
     return status;
+}
+
+enum omma_status omma_engine_create(struct omma_model *model,
+                                    const struct omma_engine_options *options,
+                                    struct omma_engine **engine, struct omma_error *error)
+{
+    static const struct omma_topology_options this_machine = {0};
+
+    return omma_engine_create_on(model, options, &this_machine, engine, error);
 }
 
 void omma_engine_destroy(struct omma_engine **engine)
@@ -222,6 +265,16 @@ void omma_engine_destroy(struct omma_engine **engine)
 const struct omma_engine_info *omma_engine_info(const struct omma_engine *engine)
 {
     return &engine->info;
+}
+
+enum omma_status omma_engine_node(const struct omma_engine *engine, size_t node,
+                                  struct omma_node_placement *placement, struct omma_error *error)
+{
+    if (node >= engine->info.n_nodes) {
+        return omma_fail(error, OMMA_STATUS_USAGE, "node: expected less than %zu, found %zu",
+                         engine->info.n_nodes, node);
+    }
+    return omma_weight_memory_audit(engine->weight_memory, engine->team, node, placement, error);
 }
 
 void omma_engine_enqueue(struct omma_engine *engine, struct omma_job *job)
@@ -273,7 +326,7 @@ enum omma_status omma_engine_encoder(struct omma_engine *engine, struct omma_enc
                                      struct omma_error *error)
 {
     if (engine->encoder == NULL) {
-        OMMA_TRY(omma_encoder_create(&engine->model->config, &engine->model->weights,
+        OMMA_TRY(omma_encoder_create(&engine->model->config, engine->weight_memory->weights,
                                      &engine->compute, &engine->encoder, error));
     }
     *encoder = engine->encoder;

@@ -12,6 +12,7 @@
 
 #include "api/omma.h"
 #include "base/status.h"
+#include "engine/weight_memory.h"
 #include "model/language/decoder.h"
 #include "model/model.h"
 #include "model/vision/encoder.h"
@@ -36,6 +37,7 @@ struct omma_engine {
 
     /* the engine's thread alone */
     struct omma_team *team;
+    struct omma_weight_memory *weight_memory;
     struct omma_decoder *decoder;
     struct omma_encoder *encoder; /* NULL until the first picture */
     float *logits;                /* [vocab] */
@@ -48,6 +50,13 @@ struct omma_engine {
     enum omma_status start_status;
     struct omma_error start_error;
 };
+
+/* omma_engine_create() on a machine that is described (platform/topology.h); its cpus are those of
+ * options. */
+enum omma_status omma_engine_create_on(struct omma_model *model,
+                                       const struct omma_engine_options *options,
+                                       const struct omma_topology_options *machine,
+                                       struct omma_engine **engine, struct omma_error *error);
 
 /* Append a job. */
 void omma_engine_enqueue(struct omma_engine *engine, struct omma_job *job);

@@ -45,6 +45,7 @@ enum omma_status omma_session_create(struct omma_engine *engine,
     OMMA_TRY_OR(
         status, fini_events,
         omma_kv_cache_init(language, engine->kv_dtype, made->n_context, &made->cache, error));
+    omma_kv_cache_bind(&made->cache, engine->team);
     n_partials = omma_attention_partials(language->n_heads, language->head_dim, made->n_context);
     made->slots = calloc(made->n_context, sizeof *made->slots);
     made->partials = malloc(n_partials * sizeof *made->partials);

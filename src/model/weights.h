@@ -1,12 +1,15 @@
 /*
  * weights.h - the weights of a model by their place in it.
  *
- * Matrices are views of the mapped files.  Vectors (norms, biases, layer scales) are small and
- * stand in f32 in the model's arena.
+ * Matrices are views of the mapped files, or of an engine's copies (engine/weight_memory.h).
+ * Vectors (norms, biases, layer scales) are small and stand in f32 in the model's arena.
  */
 #ifndef OMMA_MODEL_WEIGHTS_H
 #define OMMA_MODEL_WEIGHTS_H
 
+#include <stdbool.h>
+
+#include "base/arena.h"
 #include "model/config.h"
 #include "tensor/matrix.h"
 #include "tensor/norm.h"
@@ -52,6 +55,28 @@ struct omma_weights {
     struct omma_projector_weights projector;
     struct omma_language_weights language;
     bool all_bf16; /* every matrix of a linear is bf16 */
+    const struct omma_weights
+        *mirrors; /* [nodes of the team]: each node's own; NULL: one for all */
 };
+
+/* What the threads of a team's node read. */
+static inline const struct omma_weights *omma_weights_of_node(const struct omma_weights *weights,
+                                                              size_t node)
+{
+    return weights->mirrors != NULL ? &weights->mirrors[node] : weights;
+}
+
+/* Linears whose rows are dealt out to the threads together: n is 1, or those of one
+ * omma_matmul_several(). */
+typedef void (*omma_linears_fn)(void *user, struct omma_linear *const *linears, size_t n);
+
+/* All that the model multiplies by, always in the same order; as the encoder and the decoder deal
+ * it out. */
+void omma_weights_each_product(struct omma_weights *weights, const struct omma_config *config,
+                               omma_linears_fn each, void *user);
+
+/* The same weights with layers of its own, in the arena; false if memory is short. */
+bool omma_weights_copy(const struct omma_weights *weights, const struct omma_config *config,
+                       struct omma_arena *arena, struct omma_weights *copy);
 
 #endif

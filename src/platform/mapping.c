@@ -5,6 +5,7 @@
 #include "platform/mapping.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -140,4 +141,17 @@ void omma_mapping_prefetch(const struct omma_mapping *mapping, const void *data,
 void omma_mapping_release(const struct omma_mapping *mapping, const void *data, size_t n_bytes)
 {
     advise(mapping, data, n_bytes, MADV_DONTNEED);
+}
+
+void omma_mapping_drop_pages(const struct omma_mapping *mapping)
+{
+    int fd = mapping->location != NULL ? open(mapping->location, O_RDONLY | O_CLOEXEC) : -1;
+
+    if (fd < 0) {
+        return; /* memory, or a file without a name */
+    }
+    /* what is mapped stays cached */
+    omma_mapping_release(mapping, mapping->bytes, mapping->n_bytes);
+    posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+    close(fd);
 }

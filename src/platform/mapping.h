@@ -51,4 +51,8 @@ enum omma_status omma_mapping_check(const struct omma_mapping *mapping, struct o
 void omma_mapping_prefetch(const struct omma_mapping *mapping, const void *data, size_t n_bytes);
 void omma_mapping_release(const struct omma_mapping *mapping, const void *data, size_t n_bytes);
 
+/* Let go of the file's pages, and ask the page cache to do so too; whoever reads one again waits
+ * for the disk. */
+void omma_mapping_drop_pages(const struct omma_mapping *mapping);
+
 #endif

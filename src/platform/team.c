@@ -248,6 +248,11 @@ const struct omma_team_node *omma_team_node(const struct omma_team *team, size_t
     return &team->nodes[node];
 }
 
+size_t omma_team_node_of(const struct omma_team *team, size_t thread)
+{
+    return team->members[thread].thread.node;
+}
+
 const struct omma_topology *omma_team_topology(const struct omma_team *team)
 {
     return team->topology;

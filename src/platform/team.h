@@ -50,9 +50,13 @@ void omma_team_destroy(struct omma_team **team);
 
 size_t omma_team_n_threads(const struct omma_team *team);
 
-/* At least one; node < n_nodes.  Both live as long as the team. */
+/* How many nodes, at least one; node < n_nodes, which lives as long as the team; that of a thread.
+ */
 size_t omma_team_n_nodes(const struct omma_team *team);
 const struct omma_team_node *omma_team_node(const struct omma_team *team, size_t node);
+size_t omma_team_node_of(const struct omma_team *team, size_t thread);
+
+/* Where it runs; lives as long as the team. */
 const struct omma_topology *omma_team_topology(const struct omma_team *team);
 
 typedef void (*omma_team_work_fn)(struct omma_thread *self, void *argument);
@@ -73,8 +77,8 @@ struct omma_range {
 
 struct omma_range omma_team_range(const struct omma_thread *self, size_t n);
 
-/* The part of range that falls on n items from first on, counted from the first of them: for a range
- * over the items of several lists, one after the other. */
+/* The part of range that falls on n items from first on, counted from the first of them: for a
+ * range over the items of several lists, one after the other. */
 static inline struct omma_range omma_range_within(struct omma_range range, size_t first, size_t n)
 {
     size_t begin = range.begin > first ? range.begin - first : 0;

@@ -1,12 +1,13 @@
 /*
- * The same bits for 1, 2, 3, 4 and 8 threads: every row of every stage, the logits of every step
- * among them, and the tokens chosen, on every tier and in both precisions.
+ * The same bits for 1, 2, 3, 4 and 8 threads, and wherever the weights lie: every row of every
+ * stage, the logits of every step among them, and the tokens chosen, on every tier and in both
+ * precisions.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/omma.h"
+#include "engine/engine.h"
 #include "support/support.h"
 
 static const size_t N_THREADS[] = {1, 2, 3, 4, 8};
@@ -59,13 +60,13 @@ static void observe(void *user, const char *stage, size_t first_row, size_t n_ro
     trace->stages[i].n_rows += n_rows;
 }
 
-static void run(struct omma_model *model, const struct omma_image *image, const char *isa,
-                enum omma_precision precision, size_t n_threads, struct trace *trace)
+/* machine NULL: this one */
+static void run_on(struct omma_model *model, const struct omma_image *image, const char *machine,
+                   const struct omma_engine_options *options, struct trace *trace)
 {
     static const char QUESTION[] = "How many shapes are there?";
     const struct omma_turn turn = {OMMA_ROLE_USER, QUESTION, sizeof QUESTION - 1};
-    struct omma_engine_options options = {
-        .n_threads = n_threads, .isa = isa, .precision = precision, .prefill_chunk = 200};
+    struct omma_topology_options topology = {.synthetic = machine};
     struct omma_request request = {
         .conversation = {.turns = &turn, .n_turns = 1, .images = &image, .n_images = 1},
         .max_new_tokens = N_NEW,
@@ -78,8 +79,8 @@ static void run(struct omma_model *model, const struct omma_image *image, const 
     struct omma_error error = {0};
 
     *trace = (struct trace){0};
-    assert_ok(omma_engine_create(model, &options, &engine, &error));
-    assert_int_equal(omma_engine_info(engine)->n_threads, n_threads);
+    assert_ok(omma_engine_create_on(model, options, &topology, &engine, &error));
+    assert_int_equal(omma_engine_info(engine)->n_threads, options->n_threads);
     assert_ok(omma_session_create(engine, NULL, &session, &error));
     assert_ok(omma_session_submit(session, &request, &error));
     while (event.type != OMMA_EVENT_DONE) {
@@ -91,6 +92,15 @@ static void run(struct omma_model *model, const struct omma_image *image, const 
     }
     omma_session_destroy(&session);
     omma_engine_destroy(&engine);
+}
+
+static void run(struct omma_model *model, const struct omma_image *image, const char *isa,
+                enum omma_precision precision, size_t n_threads, struct trace *trace)
+{
+    struct omma_engine_options options = {
+        .n_threads = n_threads, .isa = isa, .precision = precision, .prefill_chunk = 200};
+
+    run_on(model, image, NULL, &options, trace);
 }
 
 static void expect_same(const struct trace *one, const struct trace *many, size_t n_threads,
@@ -139,6 +149,57 @@ static void same_bits(enum omma_precision precision)
     free(path);
 }
 
+/* On machines that are made up, which this one cannot bind memory to, and on this one, with copies
+ * in its one node. */
+static void same_bits_wherever_weights_lie(void **state)
+{
+    static const char TWO[] = "package:2 [numa(memory=1GB)] core:4 1";
+    static const struct {
+        const char *machine;
+        enum omma_numa numa;
+        bool keep_mapped;
+        size_t first, last; /* numbers of threads */
+    } ways[] = {
+        {TWO, OMMA_NUMA_OFF, false, 8, 8},
+        {TWO, OMMA_NUMA_SHARD, false, 2, 8},
+        {TWO, OMMA_NUMA_SHARD, true, 8, 8},
+        {TWO, OMMA_NUMA_MIRROR, false, 5, 8},
+        {"package:3 [numa(memory=1GB)] core:3 1", OMMA_NUMA_SHARD, false, 7, 7},
+        {"package:4 [numa(memory=1GB)] core:1 1", OMMA_NUMA_SHARD, false, 4, 5},
+        {"package:4 [numa(memory=1GB)] core:1 1", OMMA_NUMA_MIRROR, false, 4, 4},
+        {NULL, OMMA_NUMA_SHARD, false, 1, 3},
+        {NULL, OMMA_NUMA_SHARD, true, 2, 2},
+        {NULL, OMMA_NUMA_MIRROR, false, 2, 2},
+    };
+    char *path = omma_test_source("share/omma/demo");
+    char *picture = omma_test_source("share/omma/demo/pictures/number.png");
+    struct omma_model *model = NULL;
+    struct omma_image *image = NULL;
+    struct omma_error error = {0};
+    struct trace one, other;
+
+    (void)state;
+    assert_ok(omma_model_open(path, NULL, &model, &error));
+    assert_ok(omma_image_open(picture, NULL, &image, &error));
+    run(model, image, NULL, OMMA_PRECISION_AUTO, 1, &one);
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        for (size_t n_threads = ways[i].first; n_threads <= ways[i].last; n_threads++) {
+            struct omma_engine_options options = {.n_threads = n_threads,
+                                                  .numa = ways[i].numa,
+                                                  .keep_mapped = ways[i].keep_mapped,
+                                                  .prefill_chunk = 200};
+
+            run_on(model, image, ways[i].machine, &options, &other);
+            expect_same(&one, &other, n_threads,
+                        ways[i].machine != NULL ? ways[i].machine : "this machine");
+        }
+    }
+    omma_image_close(&image);
+    omma_model_close(&model);
+    free(picture);
+    free(path);
+}
+
 static void same_bits_in_f32(void **state)
 {
     (void)state;
@@ -156,6 +217,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(same_bits_in_f32),
         cmocka_unit_test(same_bits_in_bf16),
+        cmocka_unit_test(same_bits_wherever_weights_lie),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

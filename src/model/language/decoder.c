@@ -274,7 +274,8 @@ static void attend(struct omma_thread *self, struct omma_decoder *decoder,
                    const struct omma_decoder_pass *pass, size_t n_rows, size_t index)
 {
     const struct omma_language_config *language = &decoder->config->language;
-    const struct omma_language_layer *layer = &decoder->weights->language.layers[index];
+    const struct omma_language_layer *layer =
+        &omma_weights_of_node(decoder->weights, self->node)->language.layers[index];
     const struct omma_compute *compute = decoder->compute;
     struct omma_norm norm = {.weight = layer->attention_norm};
     size_t q_width = language->n_heads * language->head_dim;
@@ -308,7 +309,8 @@ static void feed_forward(struct omma_thread *self, struct omma_decoder *decoder,
                          size_t index)
 {
     const struct omma_language_config *language = &decoder->config->language;
-    const struct omma_language_layer *layer = &decoder->weights->language.layers[index];
+    const struct omma_language_layer *layer =
+        &omma_weights_of_node(decoder->weights, self->node)->language.layers[index];
     struct omma_norm norm = {.weight = layer->ffn_norm};
     struct omma_output output = {
         .kind = OMMA_OUTPUT_RESIDUAL, .f32 = decoder->x, .f32_stride = language->hidden};
@@ -348,7 +350,8 @@ static void predict(struct omma_thread *self, struct omma_decoder *decoder,
                     const struct omma_decoder_pass *pass)
 {
     const struct omma_language_config *language = &decoder->config->language;
-    const struct omma_language_weights *weights = &decoder->weights->language;
+    const struct omma_language_weights *weights =
+        &omma_weights_of_node(decoder->weights, self->node)->language;
     struct omma_output output = {
         .kind = OMMA_OUTPUT_STORE, .f32 = pass->logits, .f32_stride = language->vocab};
     float *normed = (float *)(void *)self->scratch;

@@ -2,6 +2,7 @@
 #include "model/language/kv_cache.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -60,4 +61,49 @@ void *omma_kv_cache_keys(const struct omma_kv_cache *cache, size_t layer)
 void *omma_kv_cache_values(const struct omma_kv_cache *cache, size_t layer)
 {
     return plane(cache, 2 * layer + 1);
+}
+
+size_t omma_kv_cache_reader(const struct omma_kv_cache *cache, size_t head, size_t n_threads)
+{
+    return (2 * head + 1) * n_threads / (2 * cache->n_kv_heads); /* of the middle of the head */
+}
+
+/* The first head, from head on, that another node reads. */
+static size_t end_of_node(const struct omma_kv_cache *cache, const struct omma_team *team,
+                          size_t head, size_t node)
+{
+    size_t n_threads = omma_team_n_threads(team);
+
+    while (head < cache->n_kv_heads &&
+           omma_team_node_of(team, omma_kv_cache_reader(cache, head, n_threads)) == node) {
+        head++;
+    }
+    return head;
+}
+
+void omma_kv_cache_bind(const struct omma_kv_cache *cache, const struct omma_team *team)
+{
+    const struct omma_topology *topology = omma_team_topology(team);
+    size_t page = omma_topology_page_bytes();
+    size_t head_bytes = cache->capacity * cache->head_dim * omma_dtype_bytes(cache->dtype);
+
+    for (size_t i = 0; omma_team_n_nodes(team) > 1 && i < 2 * cache->n_layers; i++) {
+        for (size_t head = 0, end; head < cache->n_kv_heads; head = end) {
+            size_t reader = omma_kv_cache_reader(cache, head, omma_team_n_threads(team));
+            size_t node = omma_team_node_of(team, reader);
+            uintptr_t first = (uintptr_t)plane(cache, i) + head * head_bytes, last;
+
+            end = end_of_node(cache, team, head, node);
+            last = (uintptr_t)plane(cache, i) + end * head_bytes;
+            /* a page of two heads goes with the second */
+            first = first / page * page;
+            last = end == cache->n_kv_heads && i + 1 == 2 * cache->n_layers
+                       ? omma_round_up(last, page)
+                       : last / page * page;
+            if (first < last) {
+                omma_topology_bind_memory(topology, omma_team_node(team, node)->topology_node,
+                                          (void *)first, last - first, false);
+            }
+        }
+    }
 }

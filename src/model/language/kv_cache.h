@@ -9,6 +9,7 @@
 #include "base/dtype.h"
 #include "base/status.h"
 #include "model/config.h"
+#include "platform/team.h"
 
 struct omma_kv_cache {
     enum omma_dtype dtype; /* bf16 or f32 */
@@ -22,6 +23,14 @@ enum omma_status omma_kv_cache_init(const struct omma_language_config *config,
                                     enum omma_dtype dtype, size_t capacity,
                                     struct omma_kv_cache *cache, struct omma_error *error);
 void omma_kv_cache_fini(struct omma_kv_cache *cache);
+
+/* The thread of n_threads that reads most of a head's keys and values in decoding: key heads, and
+ * in them blocks of keys, are dealt out in order (tensor/attention_decode.h). */
+size_t omma_kv_cache_reader(const struct omma_kv_cache *cache, size_t head, size_t n_threads);
+
+/* Let the pages of each head come from the node of that thread, where there are several nodes and
+ * binding is permitted.  Before anything is written. */
+void omma_kv_cache_bind(const struct omma_kv_cache *cache, const struct omma_team *team);
 
 /* [capacity][head_dim] of a layer's key head 0; the next head is capacity * head_dim elements on.
  */

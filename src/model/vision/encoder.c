@@ -159,7 +159,8 @@ static void embed(struct omma_thread *self, struct omma_encoder *encoder, const 
                   size_t tile_index, const struct omma_observer *observer)
 {
     const struct omma_vision_config *vision = &encoder->config->vision;
-    const struct omma_vision_weights *weights = &encoder->weights->vision;
+    const struct omma_vision_weights *weights =
+        &omma_weights_of_node(encoder->weights, self->node)->vision;
     size_t d = vision->hidden;
     struct omma_output output = {.kind = OMMA_OUTPUT_STORE, .f32 = encoder->h + d, .f32_stride = d};
     struct omma_range rows = omma_team_range(self, encoder->n_rows);
@@ -281,7 +282,8 @@ static void project(struct omma_thread *self, struct omma_encoder *encoder, size
                     const struct omma_observer *observer, float *tokens)
 {
     const struct omma_config *config = encoder->config;
-    const struct omma_projector_weights *weights = &encoder->weights->projector;
+    const struct omma_projector_weights *weights =
+        &omma_weights_of_node(encoder->weights, self->node)->projector;
     size_t n = config->tokens_per_tile, width = shuffled_width(config);
     size_t hidden = config->language.hidden;
     struct omma_range range = omma_team_range(self, n);
@@ -309,10 +311,11 @@ void omma_encoder_tile(struct omma_thread *self, struct omma_encoder *encoder, c
                        size_t tile_index, const struct omma_observer *observer, float *tokens)
 {
     const struct omma_vision_config *vision = &encoder->config->vision;
+    const struct omma_weights *weights = omma_weights_of_node(encoder->weights, self->node);
 
     embed(self, encoder, tile, tile_index, observer);
     for (size_t i = 0; i < vision->n_layers; i++) {
-        const struct omma_vision_layer *layer = &encoder->weights->vision.layers[i];
+        const struct omma_vision_layer *layer = &weights->vision.layers[i];
 
         attend(self, encoder, layer);
         feed_forward(self, encoder, layer);
