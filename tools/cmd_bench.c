@@ -12,6 +12,7 @@
 #include "tools/common_options.h"
 #include "tools/engine_options.h"
 #include "tools/model_path.h"
+#include "tools/placement.h"
 #include "tools/signals.h"
 
 struct bench_values {
@@ -196,6 +197,7 @@ static enum omma_status bench(const struct bench_values *values, const struct be
     TRY_OR(status, done, open_model(values, path, messages, &model, error));
     signals_watch_model(model);
     TRY_OR(status, done, omma_engine_create(model, &options, &engine, error));
+    placement_note(messages, engine);
     subject.engine = engine;
     subject.model = result.model = omma_model_info(model);
     subject.info = result.engine = omma_engine_info(engine);

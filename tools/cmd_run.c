@@ -14,6 +14,7 @@
 #include "tools/engine_options.h"
 #include "tools/json_out.h"
 #include "tools/model_path.h"
+#include "tools/placement.h"
 #include "tools/run/answer.h"
 #include "tools/run/chat.h"
 #include "tools/signals.h"
@@ -215,6 +216,7 @@ static enum omma_status open_all(struct runner *runner, struct omma_error *error
                  "%s: loaded in %.2f s; %zu threads, %s kernels, %s activations, %s KV cache",
                  runner->path, runner->load_s, info->n_threads, info->isa, info->precision,
                  info->kv_dtype);
+    placement_note(runner->messages, runner->engine);
     return OMMA_OK;
 }
 

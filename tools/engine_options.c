@@ -4,6 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
+const char *const numa_words[] = {
+    [OMMA_NUMA_AUTO] = "auto",     [OMMA_NUMA_OFF] = "off",       [OMMA_NUMA_SHARD] = "shard",
+    [OMMA_NUMA_MIRROR] = "mirror", [OMMA_NUMA_MIRROR + 1] = NULL,
+};
+
 const char *const precision_words[] = {
     [OMMA_PRECISION_AUTO] = "auto",
     [OMMA_PRECISION_BF16] = "bf16",
@@ -45,8 +50,15 @@ enum omma_status engine_values_options(const struct engine_values *values,
     if (values->isa != NULL) {
         TRY(check_isa(values->isa, error));
     }
+    if (values->keep_mapped && values->numa == OMMA_NUMA_MIRROR) {
+        return fail(error, OMMA_STATUS_USAGE, "--mmap: a mirror is made of copies");
+    }
     *options = (struct omma_engine_options){
         .n_threads = values->n_threads,
+        .cpus = values->cpus,
+        .numa = (enum omma_numa)values->numa,
+        .keep_mapped = values->keep_mapped,
+        .drop_cache = values->drop_cache,
         .isa = values->isa,
         .precision = (enum omma_precision)values->precision,
         .gemm = (enum omma_gemm)values->gemm,

@@ -9,12 +9,16 @@
 
 struct engine_values {
     size_t n_threads; /* 0: one a physical core */
-    const char *isa;  /* NULL: the best */
-    int precision;    /* enum omma_precision */
-    int gemm;         /* enum omma_gemm */
-    size_t chunk;     /* 0: the engine's own */
+    const char *cpus; /* NULL: all that the process may use */
+    int numa;         /* enum omma_numa */
+    bool keep_mapped, drop_cache;
+    const char *isa; /* NULL: the best */
+    int precision;   /* enum omma_precision */
+    int gemm;        /* enum omma_gemm */
+    size_t chunk;    /* 0: the engine's own */
 };
 
+extern const char *const numa_words[];
 extern const char *const precision_words[];
 extern const char *const gemm_words[];
 
@@ -25,6 +29,16 @@ extern const char *const gemm_words[];
      .offset = offsetof(type, field.n_threads), .minimum = 1, .maximum = 4096,                     \
      .environment = "OMMA_THREADS",                                                                \
      .help = "threads; one for each physical core that the process may use if not given"},         \
+    {.name = "cpus", .kind = OPTION_TEXT, .argument = "LIST",                                      \
+     .offset = offsetof(type, field.cpus), .environment = "OMMA_CPUS",                             \
+     .help = "CPUs to use, by the system's numbers: 0-3,8"},                                       \
+    {.name = "numa", .kind = OPTION_CHOICE, .choices = numa_words,                                 \
+     .offset = offsetof(type, field.numa), .environment = "OMMA_NUMA",                             \
+     .help = "whether each memory node has copies of the weights that its threads read"},          \
+    {.name = "mmap", .kind = OPTION_FLAG, .offset = offsetof(type, field.keep_mapped),             \
+     .help = "with shard: move the files' pages to their nodes and copy nothing"},                 \
+    {.name = "drop-cache", .kind = OPTION_FLAG, .offset = offsetof(type, field.drop_cache),        \
+     .help = "once weights are copied, let the page cache forget their files"},                    \
     {.name = "isa", .kind = OPTION_TEXT, .argument = "TIER",                                       \
      .offset = offsetof(type, field.isa), .environment = "OMMA_ISA",                               \
      .help = "use no better kernels than this tier's; omma --version tells the tiers"},            \
@@ -41,7 +55,7 @@ extern const char *const gemm_words[];
 /* clang-format on */
 
 /* The library's options, checked as far as can be without a model: OMMA_STATUS_USAGE for an unknown
- * tier or one that this CPU lacks. */
+ * tier, one that this CPU lacks, or options that contradict each other. */
 enum omma_status engine_values_options(const struct engine_values *values,
                                        struct messages *messages,
                                        struct omma_engine_options *options,

@@ -15,7 +15,7 @@ pictures=$demo/pictures
 folder=$(mktemp -d "${TMPDIR:-/tmp}/omma-test-XXXXXX")
 trap 'rm -rf "$folder"' EXIT
 n_failed=0
-unset OMMA_MODEL OMMA_MODEL_PATH OMMA_THREADS OMMA_ISA OMMA_PRECISION OMMA_GEMM OMMA_CHUNK OMMA_CONTEXT
+unset OMMA_MODEL OMMA_MODEL_PATH OMMA_THREADS OMMA_CPUS OMMA_NUMA OMMA_ISA OMMA_PRECISION OMMA_GEMM OMMA_CHUNK OMMA_CONTEXT
 
 complain() {
     printf 'FAIL: %s\n' "$*"

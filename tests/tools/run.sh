@@ -111,4 +111,18 @@ run "$omma" run -m demo -v --max-tiles-total 3 <"$folder/in"
 printf '%s' "$question" >"$folder/in" # no newline at the end
 run "$omma" run -m demo -i "$picture" <"$folder/in"
 [ "$code" -eq 0 ] && [ "$(cat "$folder/out")" = 'Two.' ] || complain "a last line without newline"
+
+# CPUs and memory nodes
+for numa in off shard mirror 'shard --mmap' 'shard --drop-cache'; do
+    # shellcheck disable=SC2086 # words are meant
+    run "$omma" run -m demo -v --numa $numa -t 2 -i "$picture" -p "$question"
+    [ "$code" -eq 0 ] && [ "$(cat "$folder/out")" = 'Two.' ] || complain "--numa $numa: $(cat "$folder/err")"
+    grep -qE "weights: numa ${numa%% *}, [0-9]+ memory node" "$folder/err" || complain "-v of --numa $numa: $(cat "$folder/err")"
+done
+cpu=$(sed -n 's/^Cpus_allowed_list:[[:space:]]*\([0-9]*\).*/\1/p' /proc/self/status)
+run "$omma" run -m demo -v --cpus "$cpu" -i "$picture" -p "$question"
+[ "$code" -eq 0 ] && grep -q '1 threads' "$folder/err" || complain "--cpus $cpu: $(cat "$folder/err")"
+fails 2 'cpus: expected numbers of CPUs, such as 0-3,8, found "x"' "$omma" run -m demo --cpus x -p hi
+fails 2 'this machine has no such CPU' "$omma" run -m demo --cpus 65000 -p hi
+fails 2 '--mmap: a mirror is made of copies' "$omma" run -m demo --numa mirror --mmap -p hi
 finish
