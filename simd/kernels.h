@@ -233,6 +233,13 @@ struct omma_kernels {
 /* The scalar rows, overlaid by each tier up to isa; isa must be built and usable. */
 struct omma_kernels omma_kernels_select(enum omma_isa isa);
 
+/* Family i in the order of families.def; NULL behind the last one. */
+const char *omma_kernels_family(size_t i);
+
+/* The tier whose kernel of family i a table for isa has: isa or one it stands on; OMMA_ISA_COUNT if
+ * none of them has one (the field is NULL). */
+enum omma_isa omma_kernels_origin(enum omma_isa isa, size_t i);
+
 /* A declaration of every kernel. */
 #define OMMA_KERNEL(family, function, tier)                                                        \
     extern __typeof__(*((struct omma_kernels *)0)->family) function;

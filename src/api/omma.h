@@ -82,6 +82,51 @@ const char *omma_version(void);
  * *usable (may be NULL) receives whether this CPU and operating system can run it. */
 const char *omma_isa_tier(size_t i, bool *usable);
 
+/* Family i of the kernels ("gemm_bf16", "rms_norm", ...), NULL behind the last one, and the tier
+ * whose kernel is used where isa, one of omma_isa_tier(), is the tier in use: isa itself or one
+ * below it; NULL if the family has none there. */
+const char *omma_kernel_family(size_t i, const char *isa, const char **tier);
+
+/* ------------------------------------------------------------------------------------------------
+ * The machine
+ * --------------------------------------------------------------------------------------------- */
+
+/* A NUMA node that holds the memory of cores that this process may use. */
+struct omma_machine_node {
+    size_t number;   /* the operating system's */
+    size_t n_cores;  /* that this process may use, whose memory it holds */
+    char cpus[1024]; /* the first hardware thread of each, "0-3,8"; cut with "..." */
+    uint64_t memory_bytes, free_bytes;         /* 0: unknown */
+    uint64_t huge_page_bytes, free_huge_pages; /* of the default size of huge pages, reserved */
+};
+
+/* What the operating system says of the machine, the process's limits, and settings that matter
+ * here.  Texts are "" and numbers 0 where it does not say. */
+struct omma_machine {
+    char cpu[96];
+    size_t n_packages, n_cores,
+        n_cpus;                /* online, in the whole machine; CPUs are hardware threads */
+    size_t n_allowed_cores;    /* by affinity, cpuset and the choice of CPUs */
+    size_t n_usable_cores;     /* of these at a time, by the cgroup's quota */
+    size_t l1_bytes, l2_bytes; /* data, of one core */
+    size_t l3_bytes;           /* of the allowed cores together */
+    size_t n_nodes;
+    const struct omma_machine_node *nodes;
+    uint64_t memory_bytes, available_bytes;
+    uint64_t memory_limit_bytes; /* of the cgroup; UINT64_MAX: none */
+    char huge_pages[16];         /* transparent ones: "always", "madvise", "never" */
+    char governor[32];           /* of CPU 0's clock: "performance", "powersave", ... */
+    char offline_cpus[64];       /* "3,5-7"; "": none */
+    bool numa_balancing;         /* the kernel moves pages by itself */
+    bool zone_reclaim;           /* a full node drops pages rather than take another node's */
+};
+
+/* cpus: as in struct omma_engine_options.  OMMA_STATUS_USAGE for a list that is none or names CPUs
+ * that this process may not use. */
+enum omma_status omma_machine_open(const char *cpus, struct omma_machine **machine,
+                                   struct omma_error *error);
+void omma_machine_close(struct omma_machine **machine);
+
 /* ------------------------------------------------------------------------------------------------
  * Models
  * --------------------------------------------------------------------------------------------- */

@@ -396,12 +396,37 @@ bool omma_topology_is_this_machine(const struct omma_topology *topology)
     return topology->is_this_machine;
 }
 
-size_t omma_topology_l2_bytes(const struct omma_topology *topology)
+static size_t count(const struct omma_topology *topology, hwloc_obj_type_t type)
+{
+    int n = hwloc_get_nbobjs_by_type(topology->machine, type);
+
+    return n > 0 ? (size_t)n : 0;
+}
+
+void omma_topology_count(const struct omma_topology *topology, struct omma_topology_counts *counts)
+{
+    counts->n_packages = count(topology, HWLOC_OBJ_PACKAGE);
+    counts->n_cores = count(topology, HWLOC_OBJ_CORE);
+    counts->n_pus = count(topology, HWLOC_OBJ_PU);
+}
+
+/* A core's cache of the type. */
+static size_t cache_bytes(const struct omma_topology *topology, hwloc_obj_type_t type)
 {
     hwloc_obj_t cache =
-        hwloc_get_ancestor_obj_by_type(topology->machine, HWLOC_OBJ_L2CACHE, topology->cores[0].pu);
+        hwloc_get_ancestor_obj_by_type(topology->machine, type, topology->cores[0].pu);
 
     return cache != NULL ? cache->attr->cache.size : 0;
+}
+
+size_t omma_topology_l1_bytes(const struct omma_topology *topology)
+{
+    return cache_bytes(topology, HWLOC_OBJ_L1CACHE);
+}
+
+size_t omma_topology_l2_bytes(const struct omma_topology *topology)
+{
+    return cache_bytes(topology, HWLOC_OBJ_L2CACHE);
 }
 
 size_t omma_topology_l3_bytes(const struct omma_topology *topology)

@@ -74,6 +74,17 @@ bool omma_topology_bind_memory(const struct omma_topology *topology, size_t node
 /* Whether it is this machine, and not one described. */
 bool omma_topology_is_this_machine(const struct omma_topology *topology);
 
+/* What the whole machine has, allowed or not: packages, cores, and PUs (hardware threads) that are
+ * online. */
+struct omma_topology_counts {
+    size_t n_packages, n_cores, n_pus;
+};
+
+void omma_topology_count(const struct omma_topology *topology, struct omma_topology_counts *counts);
+
+/* Data that a core's L1 holds; 0 if unknown. */
+size_t omma_topology_l1_bytes(const struct omma_topology *topology);
+
 /* Data that a core's L2 holds; 0 if unknown. */
 size_t omma_topology_l2_bytes(const struct omma_topology *topology);
 
