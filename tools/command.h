@@ -45,6 +45,7 @@ enum omma_status command_check_operands(const struct invocation *invocation, siz
 
 extern const struct command command_bench;
 extern const struct command command_compare;
+extern const struct command command_doctor;
 extern const struct command command_help;
 extern const struct command command_info;
 extern const struct command command_preprocess;
