@@ -1,5 +1,5 @@
 #!/bin/sh
-# doctor.sh: omma doctor on this machine: nothing here depends on how fast it is.
+# doctor_runs.sh: omma doctor on this machine: nothing here depends on how fast it is.
 set -u
 . "${OMMA_TEST_SRCDIR:-.}/tests/tools/lib.sh"
 
@@ -29,7 +29,7 @@ for member in machine isa kernels limits node_limits model advice read_bytes_per
     grep -q "\"$member\": " "$folder/out" || complain "doctor --json lacks $member"
 done
 
-fails 2 "--cpus" "$omma" doctor --quick --cpus 99999
+fails 2 "cpus: expected" "$omma" doctor --quick --cpus 99999
 fails 2 "unexpected argument" "$omma" doctor elephant
 fails 3 "./nowhere: No such file or directory" "$omma" doctor -m ./nowhere
 finish
