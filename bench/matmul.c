@@ -148,7 +148,7 @@ int main(int n_arguments, char **arguments)
     /* aligned, as an arena's memory is: vectors that straddle lines halve the speed of a few rows
      */
     x = aligned_alloc(64, omma_round_up(x_bytes, 64));
-    product.x = (struct omma_operand){x, compute.operand, 0};
+    product.x = (struct omma_operand){.data = x, .dtype = compute.operand};
     product.output = (struct omma_output){.kind = OMMA_OUTPUT_STORE,
                                           .f32 = calloc((size_t)MAX_M * 18944, sizeof(float))};
     if (weights == NULL || x == NULL || product.output.f32 == NULL) {

@@ -42,6 +42,22 @@ static double mega(uint64_t number)
     return (double)number / 1e6;
 }
 
+static void print_quantization(const struct omma_model_info *info)
+{
+    if (info->n_int8_linears == 0) {
+        return;
+    }
+    printf("quantization    int8: %zu of %zu matrices, a scale for ", info->n_int8_linears,
+           info->n_linears);
+    if (info->scale_group > 0) {
+        printf("%zu columns", info->scale_group);
+    } else {
+        printf("a row");
+    }
+    printf("; activations %s\n",
+           info->int8_activations ? "int8, a scale for a token" : "not quantized");
+}
+
 static void print_sizes(const struct omma_model_info *info)
 {
     printf("parameters      %.1f M (vision %.1f M, projector %.1f M, language %.1f M)\n",
@@ -49,6 +65,7 @@ static void print_sizes(const struct omma_model_info *info)
            mega(info->n_projector_parameters), mega(info->n_language_parameters));
     printf("files           %zu, %.1f MB, %zu tensors, linear layers in %s\n", info->n_files,
            mega(info->file_bytes), info->n_tensors, info->weight_dtype);
+    print_quantization(info);
     printf("vision          %zu layers, width %zu, %zu heads, feed-forward %zu\n",
            info->n_vision_layers, info->vision_hidden, info->vision_heads, info->vision_ffn);
     printf("language        %zu layers, width %zu, %zu heads of %zu, %zu of keys and values, "
@@ -118,6 +135,9 @@ static void add_sizes(struct json_out *out, const struct omma_model_info *info)
         {"vision_hidden", info->vision_hidden},
         {"vision_heads", info->vision_heads},
         {"vision_ffn", info->vision_ffn},
+        {"linears", info->n_linears},
+        {"int8_linears", info->n_int8_linears},
+        {"scale_group", info->scale_group},
         {"layers", info->n_layers},
         {"hidden", info->hidden},
         {"heads", info->n_heads},
@@ -159,6 +179,7 @@ static struct json_out json_of_info(const struct omma_model_info *info)
     json_out_set(&out, "language", json_out_string(info->language_name));
     json_out_set(&out, "weight_dtype", json_out_string(info->weight_dtype));
     add_sizes(&out, info);
+    json_out_set(&out, "int8_activations", json_boolean(info->int8_activations));
     json_out_set(&out, "thumbnail", json_boolean(info->use_thumbnail));
     json_out_set(&out, "rope_theta", json_real(info->rope_theta));
     json_out_set(&out, "rope_scaling", json_out_string(info->rope_scaling));

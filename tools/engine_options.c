@@ -23,6 +23,8 @@ const char *const gemm_words[] = {
     [OMMA_GEMM_OPENBLAS + 1] = NULL,
 };
 
+const char *const int8_words[] = {"on", "off", NULL};
+
 static enum omma_status check_isa(const char *isa, struct omma_error *error)
 {
     const char *tier;
@@ -63,6 +65,7 @@ enum omma_status engine_values_options(const struct engine_values *values,
         .precision = (enum omma_precision)values->precision,
         .gemm = (enum omma_gemm)values->gemm,
         .prefill_chunk = values->chunk,
+        .no_int8_activations = values->int8_off != 0,
         .log = messages_log(messages),
     };
     return OMMA_OK;

@@ -16,11 +16,13 @@ struct engine_values {
     int precision;   /* enum omma_precision */
     int gemm;        /* enum omma_gemm */
     size_t chunk;    /* 0: the engine's own */
+    int int8_off;    /* 1: weights alone are int8 */
 };
 
 extern const char *const numa_words[];
 extern const char *const precision_words[];
 extern const char *const gemm_words[];
+extern const char *const int8_words[];
 
 /* Rows for the table of a command whose struct `type` has such values as its member `field`. */
 /* clang-format off */
@@ -51,7 +53,10 @@ extern const char *const gemm_words[];
     {.name = "chunk", .kind = OPTION_COUNT, .argument = "N",                                       \
      .offset = offsetof(type, field.chunk), .minimum = 1, .maximum = 512,                          \
      .environment = "OMMA_CHUNK",                                                                  \
-     .help = "tokens of the prompt that are computed together"}
+     .help = "tokens of the prompt that are computed together"},                                   \
+    {.name = "int8-activations", .kind = OPTION_CHOICE, .choices = int8_words,                     \
+     .offset = offsetof(type, field.int8_off),                                                     \
+     .help = "multiply int8 weights by int8 activations; off: by what --precision says"}
 /* clang-format on */
 
 /* The library's options, checked as far as can be without a model: OMMA_STATUS_USAGE for an unknown

@@ -145,8 +145,12 @@ struct omma_model_info {
     const char *layout;        /* "original" or "hf" */
     const char *vision_name;   /* "InternViT-300M", "InternViT-6B", or "InternViT" */
     const char *language_name; /* "Qwen2" */
-    const char *weight_dtype;  /* of the linear layers: "bf16", "f16", "f32" or "mixed" */
-    uint64_t n_parameters;     /* all tensors together */
+    const char *weight_dtype;  /* of the linear layers: "bf16", "f16", "f32", "int8" or "mixed" */
+    size_t n_linears;          /* weight matrices of linear layers */
+    size_t n_int8_linears;     /* those of int8; 0: the checkpoint is not quantized */
+    size_t scale_group;    /* columns of an int8 weight that share a scale; 0: all of a row do */
+    bool int8_activations; /* the checkpoint means what enters int8 layers to be quantized too */
+    uint64_t n_parameters; /* all tensors together */
     uint64_t n_vision_parameters, n_projector_parameters, n_language_parameters;
     uint64_t file_bytes; /* of all safetensors files */
     size_t n_files;      /* safetensors files */
@@ -400,7 +404,9 @@ struct omma_engine_options {
     const char *isa;  /* NULL: the best; else an upper bound, a usable omma_isa_tier() */
     enum omma_precision precision;
     enum omma_gemm gemm;
-    size_t prefill_chunk; /* tokens a pass; 0: 512; at most 512 */
+    size_t prefill_chunk;     /* tokens a pass; 0: 512; at most 512 */
+    bool no_int8_activations; /* int8 weights are multiplied by what `precision` says; otherwise, if
+                                 the checkpoint means it so, by int8 with a scale a token */
     struct omma_log log;
 };
 
@@ -412,7 +418,8 @@ struct omma_engine_info {
     const char *isa;       /* the tier in use */
     const char *precision; /* "bf16" or "f32": of what enters a matrix product */
     const char *kv_dtype;  /* "bf16" or "f32" */
-    const char *gemm;      /* "native" or "openblas" */
+    const char *gemm;      /* "native" or "openblas"; int8 weights are always multiplied natively */
+    bool int8_activations; /* int8 weights are multiplied by int8 activations */
 };
 
 /* Start the threads.  The model must outlive the engine. */

@@ -6,11 +6,11 @@
 
 #include <stddef.h>
 
-enum omma_dtype { OMMA_DTYPE_F32, OMMA_DTYPE_BF16, OMMA_DTYPE_F16 };
+enum omma_dtype { OMMA_DTYPE_F32, OMMA_DTYPE_BF16, OMMA_DTYPE_F16, OMMA_DTYPE_I8 };
 
 static inline size_t omma_dtype_bytes(enum omma_dtype dtype)
 {
-    return dtype == OMMA_DTYPE_F32 ? 4 : 2;
+    return dtype == OMMA_DTYPE_F32 ? 4 : dtype == OMMA_DTYPE_I8 ? 1 : 2;
 }
 
 static inline const char *omma_dtype_name(enum omma_dtype dtype)
@@ -22,6 +22,8 @@ static inline const char *omma_dtype_name(enum omma_dtype dtype)
         return "bf16";
     case OMMA_DTYPE_F16:
         return "f16";
+    case OMMA_DTYPE_I8:
+        return "int8";
     }
     return "?";
 }

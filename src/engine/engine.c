@@ -49,6 +49,9 @@ static void choose_precision(struct omma_engine *engine, const struct omma_engin
     }
     compute->round =
         options->precision == OMMA_PRECISION_BF16 && compute->operand == OMMA_DTYPE_F32;
+    compute->int8_activations = engine->model->info.n_int8_linears > 0 &&
+                                engine->model->config.quantization.int8_activations &&
+                                !options->no_int8_activations;
 }
 
 static enum omma_status configure(struct omma_engine *engine,
@@ -76,6 +79,7 @@ static enum omma_status configure(struct omma_engine *engine,
     engine->info.precision =
         engine->compute.operand == OMMA_DTYPE_BF16 || engine->compute.round ? "bf16" : "f32";
     engine->info.kv_dtype = omma_dtype_name(engine->kv_dtype);
+    engine->info.int8_activations = engine->compute.int8_activations;
     engine->info.gemm = engine->compute.use_blas ? "openblas" : "native";
     return OMMA_OK;
 }

@@ -5,6 +5,7 @@
  */
 #include "model/binding.h"
 
+#include <float.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +27,8 @@ struct binder {
     struct omma_weights *weights;
     struct omma_binding *binding;
     bool *is_bound; /* by index of the checkpoint's tensors */
-    struct fault_list missing, unexpected, misshapen;
+    struct fault_list missing, unexpected, misshapen, bad_scales;
+    size_t n_neither; /* matrices that are neither bf16 nor int8 */
     struct omma_error *error;
 };
 
@@ -76,14 +78,16 @@ static void append_list(char *message, size_t capacity, const char *title,
 
 static enum omma_status report(const struct binder *binder)
 {
-    char message[3 * sizeof binder->missing.text + 400];
+    char message[4 * sizeof binder->missing.text + 400];
 
-    if (binder->missing.n + binder->unexpected.n + binder->misshapen.n == 0) {
+    if (binder->missing.n + binder->unexpected.n + binder->misshapen.n + binder->bad_scales.n ==
+        0) {
         return OMMA_OK;
     }
     snprintf(message, sizeof message, "expected the tensors of config.json, found others");
     append_list(message, sizeof message, "missing", &binder->missing);
     append_list(message, sizeof message, "of another shape or type", &binder->misshapen);
+    append_list(message, sizeof message, "of values that are no scales", &binder->bad_scales);
     append_list(message, sizeof message, "unexpected", &binder->unexpected);
     return omma_fail(binder->error, OMMA_STATUS_MODEL, "%s: %s", binder->checkpoint->path, message);
 }
@@ -97,7 +101,10 @@ static bool read_dtype(const char *name, enum omma_dtype *dtype)
     static const struct {
         const char *name;
         enum omma_dtype dtype;
-    } known[] = {{"BF16", OMMA_DTYPE_BF16}, {"F32", OMMA_DTYPE_F32}, {"F16", OMMA_DTYPE_F16}};
+    } known[] = {{"BF16", OMMA_DTYPE_BF16},
+                 {"F32", OMMA_DTYPE_F32},
+                 {"F16", OMMA_DTYPE_F16},
+                 {"I8", OMMA_DTYPE_I8}};
 
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (strcmp(name, known[i].name) == 0) {
@@ -197,6 +204,9 @@ static void note_dtype(struct binder *binder, const struct omma_named_tensor *na
     if (named->role == OMMA_TENSOR_POSITION || named->role == OMMA_TENSOR_EMBEDDING) {
         return; /* read, not multiplied by */
     }
+    binder->binding->n_linears++;
+    binder->binding->n_int8_linears += dtype == OMMA_DTYPE_I8;
+    binder->n_neither += dtype != OMMA_DTYPE_I8 && dtype != OMMA_DTYPE_BF16;
     if (binder->binding->linear_dtype == NULL) {
         binder->binding->linear_dtype = name;
     } else if (strcmp(binder->binding->linear_dtype, name) != 0) {
@@ -235,15 +245,192 @@ static enum omma_status fill(struct binder *binder, const struct omma_named_tens
     return OMMA_OK;
 }
 
+/* ------------------------------------------------------------------------------------------------
+ * Scales of int8 weights
+ * --------------------------------------------------------------------------------------------- */
+
+/* A tensor that may be int8: the weight of a linear in a checkpoint that says that it has such. */
+static bool may_be_int8(const struct binder *binder, const struct omma_named_tensor *named)
+{
+    return binder->config->quantization.is_quantized && named->n_dimensions == 2 &&
+           (named->role == OMMA_TENSOR_LINEAR || named->role == OMMA_TENSOR_HEAD);
+}
+
+static const struct omma_tensor *find_scale(struct binder *binder,
+                                            const struct omma_named_tensor *named)
+{
+    char name[OMMA_NAME_BYTES + 8];
+    size_t i;
+
+    snprintf(name, sizeof name, "%s_scale", named->name);
+    i = omma_checkpoint_find(binder->checkpoint, name);
+    if (i == binder->checkpoint->n_tensors) {
+        return NULL;
+    }
+    binder->is_bound[i] = true;
+    return binder->checkpoint->tensors[i].tensor;
+}
+
+/* Columns that share one of the scales of a weight [n_rows][n_columns], or 0 and a note. */
+static size_t group_of(struct binder *binder, const struct omma_named_tensor *named,
+                       const struct omma_tensor *scale, enum omma_dtype *dtype)
+{
+    size_t n_rows = named->shape[0], n_columns = named->shape[1], group = 0;
+    char found[200], text[600];
+
+    if (scale->n_dimensions == 1 || (scale->n_dimensions == 2 && scale->shape[1] == 1)) {
+        group = n_columns;
+    } else if (scale->n_dimensions == 2 && scale->shape[1] > 0 &&
+               n_columns % scale->shape[1] == 0) {
+        group = n_columns / scale->shape[1];
+        group = group == 64 || group == 128 ? group : 0;
+    }
+    if (group > 0 && scale->shape[0] == n_rows && read_dtype(scale->dtype, dtype) &&
+        *dtype != OMMA_DTYPE_I8) {
+        return group;
+    }
+    format_shape(scale->shape, scale->n_dimensions, found, sizeof found);
+    snprintf(text, sizeof text,
+             "%s: expected BF16, F16 or F32 [%zu, 1], [%zu] or a column for each 64 or 128 of "
+             "%zu, found %s %s",
+             scale->name, n_rows, n_rows, n_columns, scale->dtype, found);
+    note(&binder->misshapen, text);
+    return 0;
+}
+
+/* All scales [n_rows][n_groups] must be finite and above zero. */
+static void check_scales(struct binder *binder, const char *name, const float *scales,
+                         size_t n_rows, size_t n_groups)
+{
+    char text[300];
+
+    for (size_t i = 0; i < n_rows * n_groups; i++) {
+        if (!(scales[i] > 0 && scales[i] <= FLT_MAX)) {
+            snprintf(text, sizeof text,
+                     "%.160s: row %zu, column %zu: expected more than 0, found %g", name,
+                     i / n_groups, i % n_groups, (double)scales[i]);
+            note(&binder->bad_scales, text);
+            return;
+        }
+    }
+}
+
+/* From [n_rows][n_groups] to [n_groups][n_rows]. */
+static enum omma_status turn_scales(struct binder *binder, size_t n_rows, size_t n_groups,
+                                    const float **scales)
+{
+    float *turned = omma_arena_take(binder->arena, n_rows * n_groups, sizeof *turned);
+
+    if (turned == NULL) {
+        return omma_fail_memory(binder->error, n_rows * n_groups * sizeof *turned, "scales");
+    }
+    for (size_t j = 0; j < n_rows; j++) {
+        for (size_t g = 0; g < n_groups; g++) {
+            turned[g * n_rows + j] = (*scales)[j * n_groups + g];
+        }
+    }
+    *scales = turned;
+    return OMMA_OK;
+}
+
+/* The sums of int8 products are exact up to this many columns (simd/kernels.h). */
+enum { MAX_INT8_COLUMNS = 65536 };
+
+static void note_columns(struct binder *binder, const char *name, const char *expected, size_t n,
+                         size_t found)
+{
+    char text[400];
+
+    snprintf(text, sizeof text, "%.160s: expected %s %zu columns, found %zu", name, expected, n,
+             found);
+    note(&binder->misshapen, text);
+}
+
+/* The scales of an int8 weight whose rows are those of n matrices, one after the other. */
+static enum omma_status fill_scales(struct binder *binder, const struct omma_named_tensor *named,
+                                    const struct omma_tensor *scale,
+                                    struct omma_matrix *const *matrices, size_t n)
+{
+    size_t n_rows = named->shape[0], n_columns = named->shape[1];
+    enum omma_dtype dtype;
+    const float *scales;
+    size_t group = group_of(binder, named, scale, &dtype);
+
+    if (group == 0) {
+        return OMMA_OK;
+    }
+    if (n_columns > MAX_INT8_COLUMNS) {
+        note_columns(binder, named->name, "at most", MAX_INT8_COLUMNS, n_columns);
+        return OMMA_OK;
+    }
+    if (group < n_columns && binder->weights->scale_group != 0 &&
+        binder->weights->scale_group != group) {
+        note_columns(binder, scale->name, "one scale for", binder->weights->scale_group, group);
+        return OMMA_OK;
+    }
+    OMMA_TRY(copy_vector(binder, scale, dtype, &scales));
+    binder->binding->n_bytes[named->part] += n_columns / group * n_rows * sizeof *scales;
+    check_scales(binder, scale->name, scales, n_rows, n_columns / group);
+    if (group < n_columns) {
+        binder->weights->scale_group = group;
+        OMMA_TRY(turn_scales(binder, n_rows, n_columns / group, &scales));
+    }
+    if (named->part == OMMA_PART_LANGUAGE) {
+        binder->weights->has_int8_language = true;
+    } else {
+        binder->weights->has_int8_vision = true;
+    }
+    for (size_t i = 0; i < n; i++) {
+        matrices[i]->scales = scales + i * (n_rows / n);
+        matrices[i]->scales_stride = n_rows;
+        matrices[i]->group = group;
+    }
+    return OMMA_OK;
+}
+
+/* The scales beside a weight that has been bound. */
+static enum omma_status bind_scales(struct binder *binder, const struct omma_named_tensor *named,
+                                    const struct omma_tensor *scale)
+{
+    char *owner = owner_of(binder, named);
+    struct omma_vision_layer *layer = (struct omma_vision_layer *)owner; /* of the fused ones */
+    struct omma_matrix *fused[] = {&layer->q.weight, &layer->k.weight, &layer->v.weight};
+    struct omma_matrix *matrix = (struct omma_matrix *)(owner + named->offset);
+
+    return named->fill == OMMA_FILL_QKV_WEIGHT ? fill_scales(binder, named, scale, fused, 3)
+                                               : fill_scales(binder, named, scale, &matrix, 1);
+}
+
+/* ------------------------------------------------------------------------------------------------
+ * Tensors
+ * --------------------------------------------------------------------------------------------- */
+
+static bool has_shape(const struct omma_tensor *tensor, const struct omma_named_tensor *named)
+{
+    return tensor->n_dimensions == named->n_dimensions &&
+           memcmp(tensor->shape, named->shape, named->n_dimensions * sizeof *named->shape) == 0;
+}
+
+/* Note what a tensor should have been. */
+static void note_misshapen(struct binder *binder, const struct omma_named_tensor *named,
+                           const struct omma_tensor *tensor, const char *types)
+{
+    char expected[100], found[200], text[600];
+
+    format_shape(named->shape, named->n_dimensions, expected, sizeof expected);
+    format_shape(tensor->shape, tensor->n_dimensions, found, sizeof found);
+    snprintf(text, sizeof text, "%s: expected %s%s, found %s %s", named->name, types, expected,
+             tensor->dtype, found);
+    note(&binder->misshapen, text);
+}
+
 /* Look one tensor up, check it, and fill its field. */
 static enum omma_status bind_one(void *user, const struct omma_named_tensor *named)
 {
     struct binder *binder = user;
     size_t i = omma_checkpoint_find(binder->checkpoint, named->name);
-    const struct omma_tensor *tensor;
-    char expected[100], found[200], text[600];
+    const struct omma_tensor *tensor, *scale = NULL;
     enum omma_dtype dtype;
-    bool is_known;
 
     if (i == binder->checkpoint->n_tensors) {
         note(&binder->missing, named->name);
@@ -251,19 +438,29 @@ static enum omma_status bind_one(void *user, const struct omma_named_tensor *nam
     }
     binder->is_bound[i] = true;
     tensor = binder->checkpoint->tensors[i].tensor;
-    is_known = read_dtype(tensor->dtype, &dtype);
-    if (!is_known || tensor->n_dimensions != named->n_dimensions ||
-        memcmp(tensor->shape, named->shape, named->n_dimensions * sizeof *named->shape) != 0) {
-        format_shape(named->shape, named->n_dimensions, expected, sizeof expected);
-        format_shape(tensor->shape, tensor->n_dimensions, found, sizeof found);
-        snprintf(text, sizeof text, "%s: expected %s%s, found %s %s", named->name,
-                 is_known ? "" : "BF16, F16 or F32 ", expected, tensor->dtype, found);
-        note(&binder->misshapen, text);
+    if (may_be_int8(binder, named)) {
+        scale = find_scale(binder, named);
+    }
+    if (!read_dtype(tensor->dtype, &dtype) ||
+        (dtype == OMMA_DTYPE_I8 && !may_be_int8(binder, named))) {
+        note_misshapen(binder, named, tensor, "BF16, F16 or F32 ");
+        return OMMA_OK;
+    }
+    if (!has_shape(tensor, named) || (scale != NULL && dtype != OMMA_DTYPE_I8)) {
+        note_misshapen(binder, named, tensor, scale != NULL ? "I8 beside its scale, " : "");
+        return OMMA_OK;
+    }
+    if (dtype == OMMA_DTYPE_I8 && scale == NULL) {
+        char name[OMMA_NAME_BYTES + 8];
+
+        snprintf(name, sizeof name, "%s_scale", named->name);
+        note(&binder->missing, name);
         return OMMA_OK;
     }
     binder->binding->n_parameters[named->part] += tensor->n_bytes / omma_dtype_bytes(dtype);
     binder->binding->n_bytes[named->part] += tensor->n_bytes;
-    return fill(binder, named, tensor, dtype);
+    OMMA_TRY(fill(binder, named, tensor, dtype));
+    return scale != NULL ? bind_scales(binder, named, scale) : OMMA_OK;
 }
 
 /* The head, under any of its names; the embedding where it is missing and the config ties them. */
@@ -362,7 +559,7 @@ enum omma_status omma_weights_bind(const struct omma_checkpoint *checkpoint,
         return omma_fail_memory(error, checkpoint->n_tensors + 1, "the weights' fields");
     }
     status = bind_all(&binder);
-    weights->all_bf16 = status == OMMA_OK && strcmp(binding->linear_dtype, "bf16") == 0;
+    weights->all_bf16 = status == OMMA_OK && binder.n_neither == 0;
     free(binder.is_bound);
     return status;
 }

@@ -61,17 +61,6 @@ static enum omma_status read_kind(const struct omma_json_object *from, const cha
     return omma_json_text(from, "model_type", OMMA_JSON_REQUIRED, kind, error);
 }
 
-static enum omma_status refuse_quantized(const struct omma_json_object *from,
-                                         struct omma_error *error)
-{
-    if (omma_json_value(from, "quantization_config") == NULL) {
-        return OMMA_OK;
-    }
-    return fail_field(from, "quantization_config",
-                      "quantized checkpoints are not supported yet; expected bf16, f16 or f32",
-                      error);
-}
-
 /* A number, or a list [n, n]: the form of image_size and patch_size in the newer layout. */
 static enum omma_status read_square(const struct omma_json_object *from, const char *key,
                                     size_t high, size_t *value, struct omma_error *error)
@@ -356,7 +345,6 @@ static enum omma_status read_language(const struct omma_json_object *from,
                                       struct omma_language_config *language,
                                       struct omma_error *error)
 {
-    OMMA_TRY(refuse_quantized(from, error));
     OMMA_TRY(check_language_kind(from, error));
     OMMA_TRY(omma_json_size(from, "hidden_size", OMMA_JSON_REQUIRED, 1, MAX_HIDDEN,
                             &language->hidden, error));
@@ -478,6 +466,8 @@ static enum omma_status read_original(const struct omma_json_object *top, struct
 
     OMMA_TRY(omma_json_child(top, "vision_config", "vision_config.", &vision, error));
     OMMA_TRY(omma_json_child(top, "llm_config", "llm_config.", &language, error));
+    OMMA_TRY(omma_quantization_read(top, &config->quantization, error));
+    OMMA_TRY(omma_quantization_read(&language, &config->quantization, error));
     OMMA_TRY(read_vision(&vision, &original_vision, &config->vision, error));
     OMMA_TRY(read_language(&language, rope, &config->language, error));
     tile_size = config->vision.tile_size;
@@ -516,6 +506,8 @@ static enum omma_status read_hf(const struct omma_json_object *top, struct omma_
 
     OMMA_TRY(omma_json_child(top, "vision_config", "vision_config.", &vision, error));
     OMMA_TRY(omma_json_child(top, "text_config", "text_config.", &language, error));
+    OMMA_TRY(omma_quantization_read(top, &config->quantization, error));
+    OMMA_TRY(omma_quantization_read(&language, &config->quantization, error));
     OMMA_TRY(read_vision(&vision, &hf_vision, &config->vision, error));
     config->language.tied_embeddings = true; /* this layout's default */
     OMMA_TRY(read_language(&language, rope, &config->language, error));
@@ -554,12 +546,10 @@ static enum omma_status read_config(const struct omma_json_object *top, struct o
     config->projector_eps = projector_eps;
     if (strcmp(kind, "InternVLChatModel") == 0 || strcmp(kind, "internvl_chat") == 0) {
         config->layout = OMMA_LAYOUT_ORIGINAL;
-        OMMA_TRY(refuse_quantized(top, error));
         return read_original(top, arena, config, error);
     }
     if (strcmp(kind, "InternVLForConditionalGeneration") == 0 || strcmp(kind, "internvl") == 0) {
         config->layout = OMMA_LAYOUT_HF;
-        OMMA_TRY(refuse_quantized(top, error));
         return read_hf(top, arena, config, error);
     }
     return omma_fail(error, OMMA_STATUS_MODEL,

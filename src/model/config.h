@@ -11,6 +11,7 @@
 
 #include "base/arena.h"
 #include "base/status.h"
+#include "model/quantization.h"
 
 enum omma_layout { OMMA_LAYOUT_ORIGINAL, OMMA_LAYOUT_HF };
 enum omma_norm_type { OMMA_NORM_LAYER, OMMA_NORM_RMS };
@@ -42,6 +43,7 @@ struct omma_config {
     enum omma_layout layout;
     struct omma_vision_config vision;
     struct omma_language_config language;
+    struct omma_quantization quantization;
     float projector_eps;    /* of its LayerNorm: 1e-5 */
     size_t shuffle;         /* 1 / downsample_ratio: 2; a token covers shuffle x shuffle patches */
     size_t tokens_per_tile; /* 256 */

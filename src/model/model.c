@@ -160,6 +160,8 @@ static void fill_file_info(struct omma_model_info *info, const struct omma_check
 {
     info->path = checkpoint->path;
     info->weight_dtype = binding->linear_dtype;
+    info->n_linears = binding->n_linears;
+    info->n_int8_linears = binding->n_int8_linears;
     info->n_vision_parameters = binding->n_parameters[OMMA_PART_VISION];
     info->n_projector_parameters = binding->n_parameters[OMMA_PART_PROJECTOR];
     info->n_language_parameters = binding->n_parameters[OMMA_PART_LANGUAGE];
@@ -190,6 +192,8 @@ static enum omma_status complete(struct omma_model *model, struct omma_error *er
                                &binding, error));
     fill_config_info(info, &model->config);
     fill_file_info(info, model->checkpoint, &model->weights, &binding);
+    info->scale_group = model->weights.scale_group;
+    info->int8_activations = model->config.quantization.int8_activations;
     fill_ids(info, model->tokenizer);
     OMMA_TRY(fill_stop_ids(model, error));
     OMMA_TRY(omma_checkpoint_identity(model->checkpoint, info->identity, error));

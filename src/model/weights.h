@@ -54,7 +54,10 @@ struct omma_weights {
     struct omma_vision_weights vision;
     struct omma_projector_weights projector;
     struct omma_language_weights language;
-    bool all_bf16; /* every matrix of a linear is bf16 */
+    bool has_int8_vision, has_int8_language; /* of its linears some are int8; the projector's count
+                                                as vision */
+    size_t scale_group; /* columns that share a scale of those that have groups; 0: none has */
+    bool all_bf16;      /* every matrix of a linear is bf16, or int8: bf16 operands suit them all */
     const struct omma_weights
         *mirrors; /* [nodes of the team]: each node's own; NULL: one for all */
 };

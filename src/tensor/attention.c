@@ -149,7 +149,7 @@ static void soften_rows(const struct omma_compute *compute, const struct omma_at
                         size_t n_keys, const struct scratch *scratch)
 {
     const struct omma_kernels *kernels = &compute->kernels;
-    struct omma_operand p = {scratch->p, compute->operand, KEYS};
+    struct omma_operand p = {.data = scratch->p, .dtype = compute->operand, .stride = KEYS};
 
     for (size_t i = 0; i < n; i++) {
         float *scores = scratch->scores + i * KEYS;

@@ -30,6 +30,7 @@ enum {
     /* rows of x between two prefetches of weights: few lines are asked for at a time, as those
        beyond what the core keeps in flight are lost */
     SLICE = 12,
+    I8_STEP = 128, /* columns of an int8 block are a multiple */
 };
 
 static_assert(OMMA_GEMV_MAX_M * WIDE_STRIDE * 4 <= STRIP_BYTES, "a strip holds those of a GEMV");
@@ -91,29 +92,109 @@ static struct shape strip_shape(const struct omma_compute *compute, size_t m)
                                                       : (struct shape){COLUMNS, COLUMNS};
 }
 
-static void strip_by_gemv(const struct omma_compute *compute, size_t m,
-                          const struct omma_operand *x, size_t first, const struct rows *rows,
-                          float *strip)
-{
-    const struct omma_kernels *kernels = &compute->kernels;
-    const void *values = omma_operand_at(x, first, 0);
-    const void *w = omma_matrix_row(rows->w, rows->first);
-    size_t n = rows->n, k = rows->w->n_columns;
+/* What one group of columns gives, before its scales. */
+union partial {
+    float f32[SLICE][COLUMNS];
+    int32_t i32[SLICE][COLUMNS];
+};
 
+/* Sums of rows of x, from first on, that go with k columns: over a group of them, or over the whole
+ * rows with the last columns; NULL: none. */
+static const int32_t *sums_of(const struct omma_operand *x, size_t first,
+                              const struct omma_matrix *w, size_t column, size_t k)
+{
+    if (x->dtype != OMMA_DTYPE_I8) {
+        return NULL;
+    }
+    if (omma_matrix_is_grouped(w)) {
+        return x->i8.group_sums + column / w->group * x->i8.n_rows + first;
+    }
+    return column + k == w->n_columns ? x->i8.sums + first : NULL;
+}
+
+/* n rows of W as they lie, K k from `column` on, times m <= 8 rows of x from first on; sums:
+ * theirs, where they are int8. */
+static void multiply_rows(const struct omma_kernels *kernels, size_t m,
+                          const struct omma_operand *x, size_t first, const struct rows *rows,
+                          size_t column, size_t k, void *y, size_t y_stride)
+{
+    const void *values = omma_operand_at(x, first, column);
+    size_t n = rows->n, stride = rows->w->n_columns;
+    const char *w = omma_matrix_row(rows->w, rows->first);
+
+    w += column * omma_dtype_bytes(rows->w->dtype);
+    if (x->dtype == OMMA_DTYPE_I8) {
+        kernels->gemv_i8(m, n, k, values, x->stride, sums_of(x, first, rows->w, column, k),
+                         (const int8_t *)w, stride, y, y_stride);
+        return;
+    }
     if (x->dtype == OMMA_DTYPE_BF16) {
-        kernels->gemv_bf16_bf16w(m, n, k, values, x->stride, w, k, strip, WIDE_STRIDE);
+        if (rows->w->dtype == OMMA_DTYPE_I8) {
+            kernels->gemv_bf16_i8w(m, n, k, values, x->stride, (const int8_t *)w, stride, y,
+                                   y_stride);
+        } else {
+            kernels->gemv_bf16_bf16w(m, n, k, values, x->stride, (const void *)w, stride, y,
+                                     y_stride);
+        }
         return;
     }
     switch (rows->w->dtype) {
     case OMMA_DTYPE_F32:
-        kernels->gemv_f32_f32w(m, n, k, values, x->stride, w, k, strip, WIDE_STRIDE);
+        kernels->gemv_f32_f32w(m, n, k, values, x->stride, (const void *)w, stride, y, y_stride);
         break;
     case OMMA_DTYPE_BF16:
-        kernels->gemv_f32_bf16w(m, n, k, values, x->stride, w, k, strip, WIDE_STRIDE);
+        kernels->gemv_f32_bf16w(m, n, k, values, x->stride, (const void *)w, stride, y, y_stride);
         break;
     case OMMA_DTYPE_F16:
-        kernels->gemv_f32_f16w(m, n, k, values, x->stride, w, k, strip, WIDE_STRIDE);
+        kernels->gemv_f32_f16w(m, n, k, values, x->stride, (const void *)w, stride, y, y_stride);
         break;
+    case OMMA_DTYPE_I8:
+        kernels->gemv_f32_i8w(m, n, k, values, x->stride, (const int8_t *)w, stride, y, y_stride);
+        break;
+    }
+}
+
+/* Add the product of one group of columns, `partial`, to m rows of a strip, by the group's scales.
+ */
+static void add_group(const struct omma_kernels *kernels, size_t m, const struct omma_operand *x,
+                      size_t first, const struct rows *rows, size_t column,
+                      const union partial *partial, float *strip, size_t stride)
+{
+    const struct omma_matrix *w = rows->w;
+    const float *scales = w->scales + column / w->group * w->scales_stride + rows->first;
+
+    for (size_t i = 0; i < m; i++, strip += stride) {
+        if (x->dtype == OMMA_DTYPE_I8) {
+            kernels->dequantize_i32(rows->n, partial->i32[i], x->i8.scales[first + i], scales,
+                                    strip, column > 0);
+            continue;
+        }
+        if (column == 0) {
+            memset(strip, 0, rows->n * sizeof *strip);
+        }
+        kernels->scale_add(rows->n, scales, partial->f32[i], strip);
+    }
+}
+
+static void strip_by_gemv(const struct omma_compute *compute, size_t m,
+                          const struct omma_operand *x, size_t first, const struct rows *rows,
+                          float *strip, size_t stride)
+{
+    const struct omma_kernels *kernels = &compute->kernels;
+    const struct omma_matrix *w = rows->w;
+    union partial partial;
+
+    if (!omma_matrix_is_grouped(w)) {
+        multiply_rows(kernels, m, x, first, rows, 0, w->n_columns, strip, stride);
+        return;
+    }
+    for (size_t i = 0; i < rows->n; i += COLUMNS) {
+        struct rows some = {w, rows->first + i, omma_min(COLUMNS, rows->n - i)};
+
+        for (size_t column = 0; column < w->n_columns; column += w->group) {
+            multiply_rows(kernels, m, x, first, &some, column, w->group, &partial, COLUMNS);
+            add_group(kernels, m, x, first, &some, column, &partial, strip + i, stride);
+        }
     }
 }
 
@@ -123,10 +204,19 @@ struct block {
     size_t column, k;
 };
 
-/* Columns of a block, so that its panel takes PANEL_BYTES. */
-static size_t block_columns(const struct omma_operand *x)
+/* Columns of a block: a group of scales, or as many as a panel of PANEL_BYTES holds. */
+static size_t block_columns(const struct omma_kernels *kernels, const struct omma_operand *x,
+                            const struct omma_matrix *w)
 {
-    return PANEL_BYTES / (COLUMNS * omma_dtype_bytes(x->dtype));
+    size_t columns = PANEL_BYTES / (COLUMNS * omma_dtype_bytes(x->dtype));
+
+    if (omma_matrix_is_grouped(w)) {
+        return w->group;
+    }
+    while (x->dtype == OMMA_DTYPE_I8 && kernels->panel_i8_bytes(columns) > PANEL_BYTES) {
+        columns -= I8_STEP;
+    }
+    return columns;
 }
 
 /* The block that is packed after `block`: further on in K, or the first of the next rows. */
@@ -165,6 +255,18 @@ static void pack(const struct omma_kernels *kernels, enum omma_dtype dtype,
     const void *rows = omma_matrix_row(w, block->rows.first);
     size_t n = block->rows.n, k = block->k, stride = w->n_columns;
 
+    if (w->dtype == OMMA_DTYPE_I8) {
+        const int8_t *bytes = (const int8_t *)rows + block->column;
+
+        if (dtype == OMMA_DTYPE_I8) {
+            kernels->pack_rows_i8(n, k, bytes, stride, panel);
+        } else if (dtype == OMMA_DTYPE_BF16) {
+            kernels->pack_rows_bf16_i8(n, k, bytes, stride, panel);
+        } else {
+            kernels->pack_rows_f32_i8(n, k, bytes, stride, panel);
+        }
+        return;
+    }
     if (dtype == OMMA_DTYPE_BF16) {
         kernels->pack_rows_bf16(n, k, (const uint16_t *)rows + block->column, stride, panel);
         return;
@@ -179,6 +281,26 @@ static void pack(const struct omma_kernels *kernels, enum omma_dtype dtype,
     case OMMA_DTYPE_F16:
         kernels->pack_rows_f32_f16(n, k, (const uint16_t *)rows + block->column, stride, panel);
         break;
+    case OMMA_DTYPE_I8: /* above */
+        break;
+    }
+}
+
+/* A panel times m rows of x from first on: y[m][32] = or +=. */
+static void multiply_panel(const struct omma_kernels *kernels, size_t m,
+                           const struct omma_operand *x, size_t first, const struct block *block,
+                           const void *panel, void *y, bool accumulate)
+{
+    const void *a = omma_operand_at(x, first, block->column);
+    size_t n = block->rows.n, k = block->k;
+
+    if (x->dtype == OMMA_DTYPE_I8) {
+        kernels->gemm_i8(m, n, k, a, x->stride, sums_of(x, first, block->rows.w, block->column, k),
+                         panel, y, COLUMNS, accumulate);
+    } else if (x->dtype == OMMA_DTYPE_BF16) {
+        kernels->gemm_bf16(m, n, k, a, x->stride, panel, y, COLUMNS, accumulate);
+    } else {
+        kernels->gemm_f32(m, n, k, a, x->stride, panel, y, COLUMNS, accumulate);
     }
 }
 
@@ -187,7 +309,8 @@ static void strip_by_gemm(const struct omma_compute *compute, size_t m,
                           const struct rows *next, void *panel, float *strip)
 {
     const struct omma_kernels *kernels = &compute->kernels;
-    size_t columns = block_columns(x), n_slices = (m + SLICE - 1) / SLICE;
+    size_t columns = block_columns(kernels, x, rows->w), n_slices = (m + SLICE - 1) / SLICE;
+    bool is_grouped = omma_matrix_is_grouped(rows->w);
     struct block block = {*rows, 0, omma_min(columns, rows->w->n_columns)};
     bool is_last;
 
@@ -198,15 +321,16 @@ static void strip_by_gemm(const struct omma_compute *compute, size_t m,
         pack(kernels, x->dtype, &block, panel);
         for (size_t slice = 0; slice < n_slices; slice++) {
             size_t i = slice * SLICE, n = omma_min(SLICE, m - i);
-            const void *a = omma_operand_at(x, first + i, block.column);
             float *c = strip + i * COLUMNS;
 
             prefetch_part(&after, slice, n_slices);
-            if (x->dtype == OMMA_DTYPE_BF16) {
-                kernels->gemm_bf16(n, rows->n, block.k, a, x->stride, panel, c, COLUMNS,
-                                   accumulate);
+            if (is_grouped) {
+                union partial partial;
+
+                multiply_panel(kernels, n, x, first + i, &block, panel, &partial, false);
+                add_group(kernels, n, x, first + i, rows, block.column, &partial, c, COLUMNS);
             } else {
-                kernels->gemm_f32(n, rows->n, block.k, a, x->stride, panel, c, COLUMNS, accumulate);
+                multiply_panel(kernels, n, x, first + i, &block, panel, c, accumulate);
             }
         }
         is_last = after.column == 0;
@@ -219,7 +343,7 @@ static void strip_by_blas(const struct omma_compute *compute, size_t m,
                           float *panel, float *strip)
 {
     const struct omma_matrix *w = rows->w;
-    size_t columns = block_columns(x);
+    size_t columns = block_columns(&compute->kernels, x, w);
 
     for (size_t column = 0; column < w->n_columns; column += columns) {
         size_t k = omma_min(columns, w->n_columns - column);
@@ -237,25 +361,61 @@ static void strip_by_blas(const struct omma_compute *compute, size_t m,
     }
 }
 
-/* strip[m][32] = rows of x from first on, times rows of W; next: those that come after. */
+/* x in the form that a weight reads. */
+static struct omma_operand form_of(const struct omma_compute *compute, const struct omma_operand *x,
+                                   const struct omma_matrix *w)
+{
+    struct omma_operand form = *x;
+
+    if (omma_takes_i8(compute, w)) {
+        form.data = x->i8.data;
+        form.dtype = OMMA_DTYPE_I8;
+        form.stride = x->i8.stride;
+    }
+    return form;
+}
+
+/* strip[m][32] = rows of x from first on, times rows of W; next: those that come after.  Of int8
+ * weights the products of int8 values, to be multiplied by scales, if these have no groups. */
 static void compute_strip(const struct omma_compute *compute, size_t m,
                           const struct omma_operand *x, size_t first, const struct rows *rows,
-                          const struct rows *next, void *panel, float *strip)
+                          const struct rows *next, void *panel, float *strip, size_t stride)
 {
-    if (compute->use_blas) {
-        strip_by_blas(compute, m, x, first, rows, panel, strip);
+    struct omma_operand form = form_of(compute, x, rows->w);
+
+    if (compute->use_blas && rows->w->scales == NULL) {
+        strip_by_blas(compute, m, &form, first, rows, panel, strip);
     } else if (m <= OMMA_GEMV_MAX_M) {
-        strip_by_gemv(compute, m, x, first, rows, strip);
+        strip_by_gemv(compute, m, &form, first, rows, strip, stride);
     } else {
-        strip_by_gemm(compute, m, x, first, rows, next, panel, strip);
+        strip_by_gemm(compute, m, &form, first, rows, next, panel, strip);
+    }
+}
+
+/* A row of a strip, of row `row` of x, times the scales of int8 weights that have one a row. */
+static void scale_row(const struct omma_compute *compute, const struct omma_operand *x, size_t row,
+                      const struct rows *rows, float *y)
+{
+    const struct omma_matrix *w = rows->w;
+
+    if (w->scales == NULL || omma_matrix_is_grouped(w)) {
+        return;
+    }
+    if (omma_takes_i8(compute, w)) {
+        compute->kernels.dequantize_i32(rows->n, (const int32_t *)(const void *)y,
+                                        x->i8.scales[row], w->scales + rows->first, y, false);
+        return;
+    }
+    for (size_t j = 0; j < rows->n; j++) {
+        y[j] *= w->scales[rows->first + j];
     }
 }
 
 /* Hand a strip [m][n] of y, rows from first on, columns those of rows, to its output.  The strip is
  * used as a workspace. */
-static void finish_strip(const struct omma_compute *compute, size_t m, size_t first,
-                         const struct rows *rows, const float *bias, float *strip, size_t stride,
-                         const struct omma_output *output)
+static void finish_strip(const struct omma_compute *compute, size_t m, const struct omma_operand *x,
+                         size_t first, const struct rows *rows, const float *bias, float *strip,
+                         size_t stride, const struct omma_output *output)
 {
     const struct omma_kernels *kernels = &compute->kernels;
     size_t n = rows->n, column = rows->first;
@@ -263,6 +423,7 @@ static void finish_strip(const struct omma_compute *compute, size_t m, size_t fi
     for (size_t i = 0; i < m; i++) {
         float *y = strip + i * stride;
 
+        scale_row(compute, x, first + i, rows, y);
         if (bias != NULL) {
             kernels->add(n, bias + column, y);
         }
@@ -278,12 +439,12 @@ static void finish_strip(const struct omma_compute *compute, size_t m, size_t fi
             omma_operand_store(compute, &output->operand, first + i, column, y, n);
             break;
         case OMMA_OUTPUT_RESIDUAL: {
-            float *x = output->f32 + (first + i) * output->f32_stride + column;
+            float *residual = output->f32 + (first + i) * output->f32_stride + column;
 
             if (output->scale != NULL) {
-                kernels->scale_add(n, output->scale + column, y, x);
+                kernels->scale_add(n, output->scale + column, y, residual);
             } else {
-                kernels->add(n, y, x);
+                kernels->add(n, y, residual);
             }
             break;
         }
@@ -334,8 +495,8 @@ void omma_matmul_several(struct omma_thread *self, const struct omma_compute *co
                  rows = next) {
                 next = rows_from(w, rows.first + rows.n, own.end, shape.n);
                 compute_strip(compute, m_here, x, first, &rows, next.n > 0 ? &next : &behind,
-                              scratch.panel, scratch.strips[0]);
-                finish_strip(compute, m_here, first, &rows, linear->bias, scratch.strips[0],
+                              scratch.panel, scratch.strips[0], shape.stride);
+                finish_strip(compute, m_here, x, first, &rows, linear->bias, scratch.strips[0],
                              shape.stride, &products[i].output);
             }
         }
@@ -370,13 +531,16 @@ void omma_matmul_gated(struct omma_thread *self, const struct omma_compute *comp
             rows.n = up_rows.n;
             next = rows_from(&gate->weight, rows.first + rows.n, own.end, shape.n);
             compute_strip(compute, m_here, x, first, &rows, &up_rows, scratch.panel,
-                          scratch.strips[0]);
+                          scratch.strips[0], shape.stride);
             compute_strip(compute, m_here, x, first, &up_rows, &next, scratch.panel,
-                          scratch.strips[1]);
+                          scratch.strips[1], shape.stride);
             for (size_t i = 0; i < m_here; i++) {
                 float *y = scratch.strips[0] + i * shape.stride;
+                float *up_y = scratch.strips[1] + i * shape.stride;
 
-                compute->kernels.silu_mul(rows.n, y, scratch.strips[1] + i * shape.stride, y);
+                scale_row(compute, x, first + i, &rows, y);
+                scale_row(compute, x, first + i, &up_rows, up_y);
+                compute->kernels.silu_mul(rows.n, y, up_y, y);
                 omma_operand_store(compute, output, first + i, rows.first, y, rows.n);
             }
         }

@@ -4,6 +4,7 @@
 #ifndef OMMA_TENSOR_MATRIX_H
 #define OMMA_TENSOR_MATRIX_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/dtype.h"
@@ -22,7 +23,19 @@ struct omma_matrix {
     size_t n_rows, n_columns;
     const struct omma_matrix_part *parts; /* from row 0 on, in order, and one that begins at n_rows;
                                              NULL: contiguous */
+
+    /* Of int8, whose values are int8 times scale; NULL for others.  The scale of row j and columns
+     * g * group .. (g + 1) * group is scales[g * scales_stride + j]. */
+    const float *scales;
+    size_t scales_stride;
+    size_t group; /* 64, 128, or all columns: one scale a row */
 };
+
+/* Scales have groups of columns. */
+static inline bool omma_matrix_is_grouped(const struct omma_matrix *matrix)
+{
+    return matrix->scales != NULL && matrix->group < matrix->n_columns;
+}
 
 /* y = W x + b; a Linear of the checkpoint: weight [out][in]. */
 struct omma_linear {

@@ -14,6 +14,6 @@ void omma_norm_rows(struct omma_thread *self, const struct omma_compute *compute
         } else {
             compute->kernels.rms_norm(n, x + i * x_stride, norm->weight, eps, y);
         }
-        omma_operand_store(compute, output, i, 0, y, n);
+        omma_operand_store_row(compute, output, i, y, n);
     }
 }

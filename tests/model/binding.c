@@ -1,4 +1,5 @@
 /* Tensors to fields: every form of names, every dtype, rows A10-A12 and A18 of the fault model. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include "model/binding.h"
 #include "model/model.h"
 #include "support/checkpoint.h"
+#include "support/quantized.h"
 #include "support/support.h"
 
 static struct omma_model *open_written(const struct omma_test_checkpoint *checkpoint)
@@ -41,6 +43,12 @@ static void same_matrix(const struct omma_matrix *a, const struct omma_matrix *b
 {
     assert_int_equal(a->n_rows, b->n_rows);
     assert_int_equal(a->n_columns, b->n_columns);
+    assert_int_equal(a->group, b->group);
+    assert_int_equal(a->scales == NULL, b->scales == NULL);
+    for (size_t i = 0; a->scales != NULL && i < a->n_columns / a->group; i++) {
+        assert_memory_equal(a->scales + i * a->scales_stride, b->scales + i * b->scales_stride,
+                            a->n_rows * sizeof *a->scales);
+    }
     if (a->dtype == b->dtype) {
         assert_memory_equal(a->data, b->data,
                             a->n_rows * a->n_columns * omma_dtype_bytes(a->dtype));
@@ -456,16 +464,243 @@ static void test_a18_nothing_is_read_past_the_last_tensor(void **state)
     free(dir);
 }
 
-static void test_quantized_folder_is_refused_by_name(void **state)
+/* ------------------------------------------------------------------------------------------------
+ * int8
+ * --------------------------------------------------------------------------------------------- */
+
+static const char *const Q_PROJ = "language_model.model.layers.1.self_attn.q_proj.weight";
+static const char *const Q_SCALE = "language_model.model.layers.1.self_attn.q_proj.weight_scale";
+
+static void test_int8_in_every_form_of_names(void **state)
+{
+    static const struct omma_test_quantization all = {.vision = true, .head = true};
+    struct omma_test_checkpoint checkpoint;
+    struct omma_model *original;
+    const struct omma_language_layer *layer;
+    const struct omma_test_tensor *scale;
+
+    (void)state;
+    omma_test_checkpoint_init(&checkpoint, OMMA_TEST_300M);
+    omma_test_checkpoint_quantize(&checkpoint, &all);
+    original = open_written(&checkpoint);
+    assert_int_equal(omma_model_info(original)->n_int8_linears, 25);
+    assert_true(original->weights.has_int8_language && original->weights.has_int8_vision);
+    assert_true(original->weights.all_bf16);
+    layer = &original->weights.language.layers[1];
+    scale = omma_test_checkpoint_find(&checkpoint, Q_SCALE);
+    for (size_t i = 0; i < 24; i++) {
+        uint32_t bits = (uint32_t)(scale->data[2 * i] | scale->data[2 * i + 1] << 8) << 16;
+
+        assert_memory_equal(&layer->q.weight.scales[i], &bits, 4);
+    }
+    assert_int_equal(layer->q.weight.dtype, OMMA_DTYPE_I8);
+    assert_int_equal(layer->q.weight.group, 24);
+    for (int form = OMMA_TEST_HF_PUBLISHED; form <= OMMA_TEST_HF_NEWER; form++) {
+        struct omma_model *model;
+        json_t *said;
+
+        omma_test_checkpoint_free(&checkpoint);
+        omma_test_checkpoint_init(&checkpoint, OMMA_TEST_300M);
+        omma_test_checkpoint_quantize(&checkpoint, &all);
+        said = json_incref(json_object_get(checkpoint.config, "quantization_config"));
+        omma_test_checkpoint_to_hf(&checkpoint, (enum omma_test_hf)form);
+        json_object_set_new(checkpoint.config, "quantization_config", said);
+        model = open_written(&checkpoint);
+        same_weights(original, model);
+        omma_model_close(&model);
+    }
+    omma_model_close(&original);
+    omma_test_checkpoint_free(&checkpoint);
+}
+
+/* Every type of scales, [rows] as well as [rows, 1]; and linears that are left as they are. */
+static void test_int8_scales_of_any_type(void **state)
+{
+    static const char *const dtypes[] = {"BF16", "F32", "F16"};
+    struct omma_test_checkpoint checkpoint;
+    struct omma_test_tensor *scale;
+    struct omma_model *model;
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        omma_test_checkpoint_init(&checkpoint, OMMA_TEST_300M);
+        omma_test_checkpoint_quantize(&checkpoint, &(struct omma_test_quantization){0});
+        scale = omma_test_checkpoint_find(&checkpoint, Q_SCALE);
+        omma_test_tensor_convert(scale, "F32");
+        for (size_t k = 0; k < 24; k++) {
+            ((float *)(void *)scale->data)[k] = (float)(k + 1) / 64;
+        }
+        omma_test_tensor_convert(scale, dtypes[i]);
+        scale->n_dimensions = 1;
+        model = open_written(&checkpoint);
+        for (size_t k = 0; k < 24; k++) {
+            assert_true(model->weights.language.layers[1].q.weight.scales[k] ==
+                        (float)(k + 1) / 64);
+        }
+        assert_string_equal(omma_model_info(model)->weight_dtype, "mixed");
+        assert_int_equal(omma_model_info(model)->n_int8_linears, 14);
+        assert_null(model->weights.language.lm_head.weight.scales);
+        omma_model_close(&model);
+        omma_test_checkpoint_free(&checkpoint);
+    }
+}
+
+static void test_int8_groups(void **state)
+{
+    struct omma_test_checkpoint checkpoint;
+    struct omma_test_tensor *scale;
+    const struct omma_matrix *down;
+    struct omma_model *model;
+
+    (void)state;
+    omma_test_checkpoint_init(&checkpoint, OMMA_TEST_300M);
+    omma_test_checkpoint_widen(&checkpoint, 192);
+    omma_test_checkpoint_quantize(&checkpoint, &(struct omma_test_quantization){.group = 64});
+    scale = omma_test_checkpoint_find(&checkpoint,
+                                      "language_model.model.layers.0.mlp.down_proj.weight_scale");
+    model = open_written(&checkpoint);
+    down = &model->weights.language.layers[0].down.weight;
+    assert_int_equal(omma_model_info(model)->scale_group, 64);
+    assert_int_equal(down->group, 64);
+    for (size_t row = 0; row < 24; row++) {
+        for (size_t g = 0; g < 3; g++) {
+            const uint8_t *stored = scale->data + 2 * (row * 3 + g);
+            uint32_t bits = (uint32_t)(stored[0] | stored[1] << 8) << 16;
+
+            assert_memory_equal(&down->scales[g * down->scales_stride + row], &bits, 4);
+        }
+    }
+    omma_model_close(&model);
+    omma_test_checkpoint_free(&checkpoint);
+}
+
+static void set_scale(struct omma_test_checkpoint *checkpoint, size_t row, float value)
+{
+    struct omma_test_tensor *scale = omma_test_checkpoint_find(checkpoint, Q_SCALE);
+
+    omma_test_tensor_convert(scale, "F32");
+    ((float *)(void *)scale->data)[row] = value;
+}
+
+static void take_scale(struct omma_test_checkpoint *checkpoint)
+{
+    omma_test_checkpoint_remove(checkpoint, Q_SCALE);
+}
+static void shorten_scale(struct omma_test_checkpoint *checkpoint)
+{
+    omma_test_tensor_reshape(omma_test_checkpoint_find(checkpoint, Q_SCALE), 2,
+                             (const size_t[]){23, 1});
+}
+static void widen_scale(struct omma_test_checkpoint *checkpoint)
+{
+    omma_test_tensor_reshape(omma_test_checkpoint_find(checkpoint, Q_SCALE), 2,
+                             (const size_t[]){24, 2});
+}
+static void flatten_scale(struct omma_test_checkpoint *checkpoint)
+{
+    omma_test_tensor_reshape(omma_test_checkpoint_find(checkpoint, Q_SCALE), 0, NULL);
+}
+static void retype_scale(struct omma_test_checkpoint *checkpoint)
+{
+    strcpy(omma_test_checkpoint_find(checkpoint, Q_SCALE)->dtype, "I16");
+}
+static void zero_scale(struct omma_test_checkpoint *checkpoint)
+{
+    set_scale(checkpoint, 3, 0);
+}
+static void negative_scale(struct omma_test_checkpoint *checkpoint)
+{
+    set_scale(checkpoint, 4, -0.5f);
+}
+static void nan_scale(struct omma_test_checkpoint *checkpoint)
+{
+    set_scale(checkpoint, 5, NAN);
+}
+static void infinite_scale(struct omma_test_checkpoint *checkpoint)
+{
+    set_scale(checkpoint, 23, INFINITY);
+}
+static void float_weight(struct omma_test_checkpoint *checkpoint)
+{
+    struct omma_test_tensor *weight = omma_test_checkpoint_find(checkpoint, Q_PROJ);
+
+    strcpy(weight->dtype, "BF16");
+    omma_test_tensor_reshape(weight, 2, (const size_t[]){24, 24});
+}
+static void say_nothing(struct omma_test_checkpoint *checkpoint)
+{
+    json_object_del(checkpoint->config, "quantization_config");
+}
+static void add_zero_point(struct omma_test_checkpoint *checkpoint)
+{
+    omma_test_checkpoint_add(checkpoint,
+                             "language_model.model.layers.1.self_attn.q_proj.weight_zero_point", 2,
+                             (const size_t[]){24, 1});
+}
+static void quantize_embedding(struct omma_test_checkpoint *checkpoint)
+{
+    struct omma_test_tensor *weight =
+        omma_test_checkpoint_find(checkpoint, "language_model.model.embed_tokens.weight");
+
+    strcpy(weight->dtype, "I8");
+    weight->n_bytes /= 2;
+}
+
+static void test_int8_faults(void **state)
+{
+    static const struct {
+        void (*bend)(struct omma_test_checkpoint *);
+        const char *texts[3];
+    } cases[] = {
+        {take_scale, {"1 missing:", "layers.1.self_attn.q_proj.weight_scale"}},
+        {shorten_scale,
+         {"layers.1.self_attn.q_proj.weight_scale: expected BF16, F16 or F32 [24, 1], [24] or a "
+          "column for each 64 or 128 of 24, found BF16 [23, 1]"}},
+        {widen_scale, {"found BF16 [24, 2]"}},
+        {flatten_scale, {"found BF16 []"}},
+        {retype_scale, {"found I16 [24, 1]"}},
+        {zero_scale,
+         {"1 of values that are no scales:", "layers.1.self_attn.q_proj.weight_scale: row 3, "
+                                             "column 0: expected more than 0, found 0"}},
+        {negative_scale, {"row 4, column 0: expected more than 0, found -0.5"}},
+        {nan_scale, {"row 5, column 0: expected more than 0, found nan"}},
+        {infinite_scale, {"row 23, column 0: expected more than 0, found inf"}},
+        {float_weight,
+         {"layers.1.self_attn.q_proj.weight: expected I8 beside its scale, [24, 24], found BF16"}},
+        {say_nothing,
+         {"14 of another shape or type:", "14 unexpected:",
+          "expected BF16, F16 or F32 [24, 24], "
+          "found I8 [24, 24]"}},
+        {add_zero_point, {"1 unexpected:", "q_proj.weight_zero_point"}},
+        {quantize_embedding, {"embed_tokens.weight: expected BF16, F16 or F32 [640, 24]"}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *texts[4] = {cases[i].texts[0], cases[i].texts[1], cases[i].texts[2], NULL};
+        struct omma_test_checkpoint checkpoint;
+
+        omma_test_checkpoint_init(&checkpoint, OMMA_TEST_300M);
+        omma_test_checkpoint_quantize(&checkpoint, &(struct omma_test_quantization){0});
+        cases[i].bend(&checkpoint);
+        refuse_written(&checkpoint, texts);
+        omma_test_checkpoint_free(&checkpoint);
+    }
+}
+
+/* What the library of the format wrote. */
+static void test_int8_of_the_reference(void **state)
 {
     OMMA_TEST_NEED_SHARED(path, "reference/tiny-300m-int8");
     struct omma_model *model = NULL;
     struct omma_error error;
 
     (void)state;
-    assert_fails(OMMA_STATUS_MODEL,
-                 "config.json: quantization_config: quantized checkpoints are not supported yet",
-                 omma_model_open(path, NULL, &model, &error));
+    assert_ok(omma_model_open(path, NULL, &model, &error));
+    assert_int_equal(omma_model_info(model)->n_int8_linears, 28);
+    assert_true(omma_model_info(model)->int8_activations);
+    assert_false(model->weights.has_int8_vision);
+    omma_model_close(&model);
     free(path);
 }
 
@@ -484,7 +719,11 @@ int main(void)
         cmocka_unit_test(test_hf_ties_by_default),
         cmocka_unit_test(test_saved_rope_buffers_are_ignored),
         cmocka_unit_test(test_a18_nothing_is_read_past_the_last_tensor),
-        cmocka_unit_test(test_quantized_folder_is_refused_by_name),
+        cmocka_unit_test(test_int8_in_every_form_of_names),
+        cmocka_unit_test(test_int8_scales_of_any_type),
+        cmocka_unit_test(test_int8_groups),
+        cmocka_unit_test(test_int8_faults),
+        cmocka_unit_test(test_int8_of_the_reference),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

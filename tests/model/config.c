@@ -273,9 +273,104 @@ static void test_c4_what_is_not_computed(void **state)
     refuse(ORIGINAL, "pad2square", "true", "false");
     refuse(ORIGINAL, "llm_config.use_sliding_window", "true", "false");
     refuse(HF, "text_config.layer_types", "[\"full_attention\", \"sliding_attention\"]", "every");
-    refuse(ORIGINAL, "quantization_config", "{}", "quantized checkpoints are not supported yet");
-    refuse(HF, "quantization_config", "{\"format\": \"int-quantized\"}", "not supported yet");
-    refuse(HF, "text_config.quantization_config", "{}", "not supported yet");
+}
+
+/* The form that llm-compressor writes, with some parts left open. */
+#define SCHEME(method, format, rest, weights, activations)                                         \
+    "{\"quant_method\": \"" method "\", \"format\": \"" format "\", " rest                         \
+    "\"ignore\": [\"lm_head\"], \"quantization_status\": \"frozen\", \"kv_cache_scheme\": null,"   \
+    "\"global_compression_ratio\": 1.2, \"config_groups\": {\"group_0\": {\"targets\": "           \
+    "[\"Linear\"], \"output_activations\": null, \"weights\": {" weights                           \
+    "\"observer\": \"minmax\", \"block_structure\": null, \"actorder\": null},"                    \
+    "\"input_activations\": " activations "}}}"
+#define WEIGHTS                                                                                    \
+    "\"num_bits\": 8, \"type\": \"int\", \"symmetric\": true, \"strategy\": \"channel\","
+#define GROUPS(size)                                                                               \
+    "\"num_bits\": 8, \"type\": \"int\", \"strategy\": \"group\", \"group_size\": " size ","
+#define ACTIVATIONS                                                                                \
+    "{\"num_bits\": 8, \"type\": \"int\", \"symmetric\": true, \"strategy\": \"token\","           \
+    " \"dynamic\": true, \"observer\": \"memoryless\"}"
+
+static void test_int_quantized(void **state)
+{
+    static const struct {
+        enum layout layout;
+        const char *path, *value;
+        bool int8_activations;
+    } cases[] = {
+        {HF, "quantization_config",
+         SCHEME("compressed-tensors", "int-quantized", "", WEIGHTS, ACTIVATIONS), true},
+        {ORIGINAL, "quantization_config",
+         SCHEME("compressed-tensors", "int-quantized", "\"sparsity_config\": {},", GROUPS("64"),
+                ACTIVATIONS),
+         true},
+        {ORIGINAL, "llm_config.quantization_config",
+         SCHEME("compressed-tensors", "int-quantized",
+                "\"sparsity_config\": {\"format\": \"dense\"},", GROUPS("128"), "null"),
+         false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct omma_arena arena = {0};
+        struct omma_config config = accept(cases[i].layout, cases[i].path, cases[i].value, &arena);
+
+        assert_true(config.quantization.is_quantized);
+        assert_int_equal(config.quantization.int8_activations, cases[i].int8_activations);
+        omma_arena_free(&arena);
+    }
+}
+
+/* Whatever else is quantized is refused by the name of the field. */
+static void test_c4_other_quantization(void **state)
+{
+    static const char *const values[][2] = {
+        {"{}", "quant_method: expected \"compressed-tensors\", the kind that omma computes, found "
+               "nothing"},
+        {"7", "an object"},
+        {"{\"quant_method\": \"compressed-tensors\", \"format\": \"int-quantized\","
+         " \"config_groups\": {}}",
+         "config_groups.: expected a group, found none"},
+        {"{\"quant_method\": \"awq\", \"bits\": 4}", "found \"awq\""},
+        {SCHEME("compressed-tensors", "pack-quantized", "", WEIGHTS, ACTIVATIONS),
+         "format: expected \"int-quantized\", the kind that omma computes, found "
+         "\"pack-quantized\""},
+        {SCHEME("compressed-tensors", "float-quantized", "", WEIGHTS, ACTIVATIONS),
+         "\"float-quantized\""},
+        {SCHEME("compressed-tensors", "int-quantized", "\"transform_config\": {\"a\": 1},", WEIGHTS,
+                ACTIVATIONS),
+         "transform_config: expected nothing"},
+        {SCHEME("compressed-tensors", "int-quantized",
+                "\"sparsity_config\": {\"format\": \"sparse-24-bitmask\"},", WEIGHTS, ACTIVATIONS),
+         "sparsity_config"},
+        {SCHEME("compressed-tensors", "int-quantized", "",
+                "\"num_bits\": 4, \"type\": \"int\", \"strategy\": \"channel\",", ACTIVATIONS),
+         "weights.num_bits: expected 8, found 4"},
+        {SCHEME("compressed-tensors", "int-quantized", "",
+                "\"num_bits\": 8, \"type\": \"float\", \"strategy\": \"channel\",", ACTIVATIONS),
+         "weights.type: expected \"int\", found \"float\""},
+        {SCHEME("compressed-tensors", "int-quantized", "",
+                "\"num_bits\": 8, \"type\": \"int\", \"strategy\": \"tensor\",", ACTIVATIONS),
+         "weights.strategy: expected \"channel\" or \"group\", found \"tensor\""},
+        {SCHEME("compressed-tensors", "int-quantized", "",
+                "\"symmetric\": false, \"num_bits\": 8, \"type\": \"int\",", ACTIVATIONS),
+         "weights.symmetric: expected true"},
+        {SCHEME("compressed-tensors", "int-quantized", "", GROUPS("96"), ACTIVATIONS),
+         "weights.group_size: expected 64 or 128, found 96"},
+        {SCHEME(
+             "compressed-tensors", "int-quantized", "", WEIGHTS,
+             "{\"num_bits\": 8, \"type\": \"int\", \"strategy\": \"tensor\", \"dynamic\": true}"),
+         "input_activations.strategy: expected \"token\""},
+        {SCHEME("compressed-tensors", "int-quantized", "", WEIGHTS,
+                "{\"num_bits\": 8, \"type\": \"int\", \"strategy\": \"token\"}"),
+         "input_activations.dynamic: expected true"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        refuse(HF, "quantization_config", values[i][0], values[i][1]);
+        refuse(ORIGINAL, "llm_config.quantization_config", values[i][0], values[i][1]);
+    }
 }
 
 static void test_c4_rope_scaling(void **state)
@@ -399,6 +494,8 @@ int main(void)
         cmocka_unit_test(test_c2_types_and_ranges),
         cmocka_unit_test(test_c3_divisors),
         cmocka_unit_test(test_c4_what_is_not_computed),
+        cmocka_unit_test(test_int_quantized),
+        cmocka_unit_test(test_c4_other_quantization),
         cmocka_unit_test(test_c4_rope_scaling),
         cmocka_unit_test(test_c5_products),
         cmocka_unit_test(test_c6_code_is_not_looked_at),

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/bf16.h"
+#include "base/checked.h"
 #include "tensor/matmul.h"
 #include "tensor/operators.h"
 
@@ -16,7 +17,9 @@ struct problem {
     float *x; /* values of operand */
     struct omma_operand operand;
     struct omma_linear linear, up;
-    float *w; /* values of linear.weight */
+    void *i8_memory; /* of the operand's int8 form */
+    void *plain;     /* of its other form */
+    float *w;        /* values of linear.weight */
     float *w_up;
     float *bias, *scale;
 };
@@ -44,6 +47,30 @@ static void *make_weight(uint64_t *seed, enum omma_dtype dtype, size_t n, float 
     return data;
 }
 
+/* int8 weights with scales for each group of columns, or each row for 0. */
+static struct omma_matrix make_i8_weight(uint64_t *seed, size_t n, size_t k, size_t group,
+                                         float *values)
+{
+    struct omma_matrix w = {
+        .dtype = OMMA_DTYPE_I8, .n_rows = n, .n_columns = k, .scales_stride = n + 3};
+    int8_t *data = malloc(n * k);
+    float *scales;
+
+    w.group = group > 0 ? group : k;
+    scales = malloc(k / w.group * w.scales_stride * sizeof *scales);
+    assert_true(data != NULL && scales != NULL);
+    for (size_t i = 0; i < k / w.group * w.scales_stride; i++) {
+        scales[i] = (float)omma_test_uniform(seed, 0.002, 0.01);
+    }
+    for (size_t i = 0; i < n * k; i++) {
+        data[i] = (int8_t)(omma_test_random(seed) & 0xFF);
+        values[i] = (float)data[i] * scales[i % k / w.group * w.scales_stride + i / k];
+    }
+    w.data = data;
+    w.scales = scales;
+    return w;
+}
+
 static float *make_floats(uint64_t *seed, size_t n)
 {
     float *values = malloc(n * sizeof *values);
@@ -64,6 +91,7 @@ static struct problem make_problem(const struct omma_compute *compute, enum omma
     p.w = malloc(n * k * sizeof *p.w);
     p.w_up = malloc(n * k * sizeof *p.w_up);
     p.operand = omma_test_operand(compute, &seed, m, k, p.x);
+    p.plain = p.operand.data;
     p.bias = make_floats(&seed, n);
     p.scale = make_floats(&seed, n);
     p.linear.weight = (struct omma_matrix){
@@ -76,12 +104,44 @@ static struct problem make_problem(const struct omma_compute *compute, enum omma
     return p;
 }
 
+/* The same with int8 weights; where compute takes int8 activations, x holds the values of those. */
+static struct problem make_i8_problem(const struct omma_compute *compute, size_t group, size_t m,
+                                      size_t n, size_t k)
+{
+    struct problem p = make_problem(compute, OMMA_DTYPE_F32, m, n, k);
+    const struct omma_matrix *readers[] = {&p.linear.weight, &p.up.weight};
+    uint64_t seed = m + n + k + group;
+
+    free((void *)p.linear.weight.data);
+    free((void *)p.up.weight.data);
+    p.linear.weight = make_i8_weight(&seed, n, k, group, p.w);
+    p.up.weight = make_i8_weight(&seed, n, k, group, p.w_up);
+    if (!compute->int8_activations) {
+        return p;
+    }
+    p.i8_memory = aligned_alloc(64, omma_round_up(omma_i8_rows_bytes(m, k, group), 64));
+    p.operand.i8 = omma_i8_rows_carve(p.i8_memory, m, k, group);
+    p.operand = omma_operand_for(compute, &p.operand, readers, 2);
+    assert_null(p.operand.data);
+    for (size_t i = 0; i < m; i++) {
+        omma_operand_store_row(compute, &p.operand, i, p.x + i * k, k);
+        for (size_t j = 0; j < k; j++) {
+            p.x[i * k + j] =
+                (float)p.operand.i8.data[i * p.operand.i8.stride + j] * p.operand.i8.scales[i];
+        }
+    }
+    return p;
+}
+
 static void free_problem(struct problem *p)
 {
+    free(p->i8_memory);
+    free((void *)p->linear.weight.scales);
+    free((void *)p->up.weight.scales);
     free(p->x);
     free(p->w);
     free(p->w_up);
-    free(p->operand.data);
+    free(p->plain);
     free(p->bias);
     free(p->scale);
     free((void *)p->linear.weight.data);
@@ -226,6 +286,103 @@ static void test_outputs(void **state)
     omma_team_destroy(&team);
 }
 
+/* int8 weights, with int8 activations and without, a scale a row and in groups; K of several
+ * blocks.
+ */
+static void test_int8(void **state)
+{
+    static const size_t i8_shapes[][4] = {{1, 33, 130, 0},  {5, 70, 128, 64},  {8, 40, 256, 128},
+                                          {9, 65, 33, 0},   {13, 31, 192, 64}, {37, 64, 384, 128},
+                                          {14, 35, 9100, 0}};
+    struct omma_team *team = omma_test_team(2, omma_matmul_scratch_bytes());
+    size_t n_computes;
+    const struct omma_compute *computes = omma_test_computes(&n_computes);
+
+    (void)state;
+    for (size_t c = 0; c < 2 * n_computes; c++) {
+        struct omma_compute compute = computes[c / 2];
+
+        compute.int8_activations = c % 2 == 0;
+        for (size_t s = 0; s < sizeof i8_shapes / sizeof *i8_shapes; s++) {
+            const size_t *shape = i8_shapes[s];
+            struct problem p = make_i8_problem(&compute, shape[3], shape[0], shape[1], shape[2]);
+
+            check_store_and_residual(team, &p);
+            check_gelu_and_gated(team, &p);
+            free_problem(&p);
+        }
+    }
+    omma_team_destroy(&team);
+}
+
+/* An operand that two kinds of weights read has both forms; rows that were written in pieces give
+ * the bits of rows that were written whole. */
+struct pieces {
+    const struct omma_compute *compute;
+    const struct omma_operand *operand;
+    const float *x;
+    size_t m, k;
+};
+
+static void quantize_pieces(struct omma_thread *self, void *argument)
+{
+    const struct pieces *p = argument;
+    struct omma_range rows = omma_team_range(self, p->m);
+
+    for (size_t i = rows.begin; i < rows.end; i++) {
+        for (size_t j = 0; j < p->k; j += 32) {
+            omma_operand_store(p->compute, p->operand, i, j, p->x + i * p->k + j,
+                               omma_min(32, p->k - j));
+        }
+    }
+    omma_team_barrier(self);
+    omma_quantize_rows(self, p->compute, p->m, p->k, p->operand);
+}
+
+static void test_both_forms(void **state)
+{
+    struct omma_team *team = omma_test_team(3, omma_matmul_scratch_bytes());
+    size_t n_computes, m = 7, k = 300;
+    struct omma_compute compute = omma_test_computes(&n_computes)[0];
+    uint64_t seed = 5;
+    float scale = 1, *x = make_floats(&seed, m * k);
+    const struct omma_matrix i8 = {.scales = &scale}, plain = {0};
+    const struct omma_matrix *readers[] = {&i8, &plain};
+    struct omma_operand whole, pieces, both[2];
+    void *memory[2];
+
+    (void)state;
+    compute.int8_activations = true;
+    for (size_t i = 0; i < 2; i++) {
+        both[i] = omma_test_empty_operand(&compute, m, k);
+        memory[i] = calloc(1, omma_i8_rows_bytes(m, k, 64));
+        both[i].i8 = omma_i8_rows_carve(memory[i], m, k, 64);
+        both[i].pieces_stride = omma_pieces_stride(k);
+        both[i].pieces = calloc(m * both[i].pieces_stride, sizeof(float));
+        assert_true(memory[i] != NULL && both[i].pieces != NULL);
+    }
+    whole = omma_operand_for(&compute, &both[0], readers, 2);
+    pieces = omma_operand_for(&compute, &both[1], readers, 2);
+    assert_non_null(whole.data);
+    assert_non_null(whole.i8.data);
+    for (size_t i = 0; i < m; i++) {
+        omma_operand_store_row(&compute, &whole, i, x + i * k, k);
+    }
+    omma_team_run(team, quantize_pieces, &(struct pieces){&compute, &pieces, x, m, k});
+    assert_memory_equal(whole.data, pieces.data, omma_operand_bytes(&compute, m, k));
+    assert_memory_equal(memory[0], memory[1], omma_i8_rows_bytes(m, k, 64));
+    assert_true(whole.i8.scales[m - 1] > 0);
+    assert_null(omma_operand_for(&compute, &both[0], readers, 1).data);
+    assert_null(omma_operand_for(&compute, &both[0], readers + 1, 1).i8.data);
+    for (size_t i = 0; i < 2; i++) {
+        free(both[i].data);
+        free(both[i].pieces);
+        free(memory[i]);
+    }
+    free(x);
+    omma_team_destroy(&team);
+}
+
 /* K of several blocks, more rows than a strip holds. */
 static void test_blocks(void **state)
 {
@@ -337,6 +494,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_outputs),
+        cmocka_unit_test(test_int8),
+        cmocka_unit_test(test_both_forms),
         cmocka_unit_test(test_blocks),
         cmocka_unit_test(test_bits_for_any_number_of_threads),
         cmocka_unit_test(test_parts),

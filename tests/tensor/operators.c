@@ -52,7 +52,8 @@ struct omma_team *omma_test_team(size_t n_threads, size_t scratch_bytes)
 
 struct omma_operand omma_test_empty_operand(const struct omma_compute *compute, size_t m, size_t n)
 {
-    struct omma_operand operand = {NULL, compute->operand, omma_operand_stride(compute, n)};
+    struct omma_operand operand = {.dtype = compute->operand,
+                                   .stride = omma_operand_stride(compute, n)};
 
     operand.data = calloc(1, omma_operand_bytes(compute, m, n) + 1);
     assert_non_null(operand.data);

@@ -11,7 +11,7 @@ for command in $(cut -d' ' -f1 "$folder/options" | sort -u); do
     # "--image -i" or "--json -", from the table and from lines ".It Fl i , Fl -image Ar FILE"
     { awk -v c="$command" '$1 == c { print $2, $3 }' "$folder/options"; echo "--help -h"; } |
         sort >"$folder/table"
-    sed -n 's/^\.It Fl \([a-zA-Z]\) , Fl -\([a-z-]*\).*/--\2 -\1/p; s/^\.It Fl -\([a-z-]*\).*/--\1 -/p' "$page" |
+    sed -n 's/^\.It Fl \([a-zA-Z]\) , Fl -\([a-z0-9-]*\).*/--\2 -\1/p; s/^\.It Fl -\([a-z0-9-]*\).*/--\1 -/p' "$page" |
         sort >"$folder/page"
     diff "$folder/table" "$folder/page" >"$folder/diff" ||
         complain "omma-$command.1 (>) and the table of options (<) differ: $(cat "$folder/diff")"

@@ -60,9 +60,46 @@ static bool take_operand(struct omma_decoder *decoder, size_t n_columns,
     return operand->data != NULL;
 }
 
+/* The int8 form of an operand; pieces: rows that are to be quantized, or NULL. */
+static bool take_i8(struct omma_decoder *decoder, size_t n_columns, float *pieces,
+                    struct omma_operand *operand)
+{
+    size_t group = decoder->weights->scale_group;
+    size_t n_bytes = omma_i8_rows_bytes(decoder->max_tokens, n_columns, group);
+    void *memory = omma_arena_take(&decoder->arena, n_bytes, 1);
+
+    if (memory != NULL) {
+        operand->i8 = omma_i8_rows_carve(memory, decoder->max_tokens, n_columns, group);
+        operand->pieces = pieces;
+        operand->pieces_stride = omma_pieces_stride(n_columns);
+    }
+    return memory != NULL;
+}
+
 static float *take_floats(struct omma_decoder *decoder, size_t n_rows, size_t n_columns)
 {
     return omma_arena_take(&decoder->arena, n_rows * n_columns, sizeof(float));
+}
+
+static bool take_operands(struct omma_decoder *decoder, size_t q_width)
+{
+    const struct omma_language_config *language = &decoder->config->language;
+    size_t widest = omma_pieces_stride(omma_max(q_width, language->ffn));
+    float *pieces;
+
+    if (!take_operand(decoder, language->hidden, &decoder->normed) ||
+        !take_operand(decoder, q_width, &decoder->q) ||
+        !take_operand(decoder, q_width, &decoder->attended) ||
+        !take_operand(decoder, language->ffn, &decoder->inner)) {
+        return false;
+    }
+    if (!decoder->compute->int8_activations || !decoder->weights->has_int8_language) {
+        return true;
+    }
+    pieces = take_floats(decoder, decoder->max_tokens, widest);
+    return pieces != NULL && take_i8(decoder, language->hidden, NULL, &decoder->normed) &&
+           take_i8(decoder, q_width, pieces, &decoder->attended) &&
+           take_i8(decoder, language->ffn, pieces, &decoder->inner);
 }
 
 enum omma_status omma_decoder_create(const struct omma_config *config,
@@ -89,10 +126,7 @@ enum omma_status omma_decoder_create(const struct omma_config *config,
     made->places = omma_arena_take(&made->arena, max_tokens, sizeof *made->places);
     made->attentions = omma_arena_take(&made->arena, max_tokens, sizeof *made->attentions);
     if (made->x == NULL || made->qkv == NULL || made->cosine == NULL || made->sine == NULL ||
-        made->places == NULL || made->attentions == NULL ||
-        !take_operand(made, language->hidden, &made->normed) ||
-        !take_operand(made, q_width, &made->q) || !take_operand(made, q_width, &made->attended) ||
-        !take_operand(made, language->ffn, &made->inner)) {
+        made->places == NULL || made->attentions == NULL || !take_operands(made, q_width)) {
         omma_decoder_destroy(&made);
         return omma_fail(error, OMMA_STATUS_RESOURCES, "out of memory: the decoder");
     }
@@ -240,14 +274,12 @@ static void plan_attentions(struct omma_decoder *decoder, const struct omma_deco
                             size_t layer)
 {
     const struct omma_language_config *language = &decoder->config->language;
+    const struct omma_matrix *o = &decoder->weights->language.layers[layer].o.weight;
+    struct omma_operand all = omma_operand_for(decoder->compute, &decoder->attended, &o, 1);
     size_t hd = language->head_dim, row = 0;
 
     for (size_t s = 0; s < pass->n_sequences; s++) {
         const struct omma_decoder_sequence *sequence = &pass->sequences[s];
-        struct omma_operand q = decoder->q, attended = decoder->attended;
-
-        q.data = omma_operand_at(&q, row, 0);
-        attended.data = omma_operand_at(&attended, row, 0);
         decoder->attentions[s] = (struct omma_attention){
             .n_queries = sequence->n_tokens,
             .n_keys = sequence->n_cached + sequence->n_tokens,
@@ -257,13 +289,13 @@ static void plan_attentions(struct omma_decoder *decoder, const struct omma_deco
             .scale = 1.0f / sqrtf((float)hd),
             .causal = true,
             .first_position = sequence->n_cached,
-            .q = q,
+            .q = omma_operand_rows(&decoder->q, row),
             .k = omma_kv_cache_keys(sequence->cache, layer),
             .v = omma_kv_cache_values(sequence->cache, layer),
             .kv_stride = hd,
             .kv_head_stride = sequence->cache->capacity * hd,
             .kv_dtype = sequence->cache->dtype,
-            .output = attended,
+            .output = omma_operand_rows(&all, row),
             .partials = sequence->partials,
         };
         row += sequence->n_tokens;
@@ -285,12 +317,17 @@ static void attend(struct omma_thread *self, struct omma_decoder *decoder,
     struct omma_product products[3] = {
         {&layer->q, output}, {&layer->k, output}, {&layer->v, output}};
 
+    const struct omma_matrix *readers[] = {&layer->q.weight, &layer->k.weight, &layer->v.weight};
+    const struct omma_matrix *o = &layer->o.weight;
+    struct omma_operand normed = omma_operand_for(compute, &decoder->normed, readers, 3);
+    struct omma_operand attended = omma_operand_for(compute, &decoder->attended, &o, 1);
+
     products[1].output.f32 += q_width;
     products[2].output.f32 += q_width + kv_width;
     omma_norm_rows(self, compute, n_rows, language->hidden, decoder->x, language->hidden, &norm,
-                   language->norm_eps, &decoder->normed);
+                   language->norm_eps, &normed);
     omma_team_barrier(self);
-    omma_matmul_several(self, compute, n_rows, &decoder->normed, products, 3);
+    omma_matmul_several(self, compute, n_rows, &normed, products, 3);
     omma_team_barrier(self);
     rotate_and_cache(self, decoder, n_rows, index);
     if (self->index == 0) {
@@ -299,9 +336,10 @@ static void attend(struct omma_thread *self, struct omma_decoder *decoder,
     omma_team_barrier(self);
     omma_attention(self, compute, decoder->attentions, pass->n_sequences);
     omma_team_barrier(self);
+    omma_quantize_rows(self, compute, n_rows, q_width, &attended);
     output = (struct omma_output){
         .kind = OMMA_OUTPUT_RESIDUAL, .f32 = decoder->x, .f32_stride = language->hidden};
-    omma_matmul(self, compute, n_rows, &decoder->attended, &layer->o, &output);
+    omma_matmul(self, compute, n_rows, &attended, &layer->o, &output);
     omma_team_barrier(self);
 }
 
@@ -311,17 +349,22 @@ static void feed_forward(struct omma_thread *self, struct omma_decoder *decoder,
     const struct omma_language_config *language = &decoder->config->language;
     const struct omma_language_layer *layer =
         &omma_weights_of_node(decoder->weights, self->node)->language.layers[index];
+    const struct omma_compute *compute = decoder->compute;
     struct omma_norm norm = {.weight = layer->ffn_norm};
     struct omma_output output = {
         .kind = OMMA_OUTPUT_RESIDUAL, .f32 = decoder->x, .f32_stride = language->hidden};
+    const struct omma_matrix *readers[] = {&layer->gate.weight, &layer->up.weight};
+    const struct omma_matrix *down = &layer->down.weight;
+    struct omma_operand normed = omma_operand_for(compute, &decoder->normed, readers, 2);
+    struct omma_operand inner = omma_operand_for(compute, &decoder->inner, &down, 1);
 
-    omma_norm_rows(self, decoder->compute, n_rows, language->hidden, decoder->x, language->hidden,
-                   &norm, language->norm_eps, &decoder->normed);
+    omma_norm_rows(self, compute, n_rows, language->hidden, decoder->x, language->hidden, &norm,
+                   language->norm_eps, &normed);
     omma_team_barrier(self);
-    omma_matmul_gated(self, decoder->compute, n_rows, &decoder->normed, &layer->gate, &layer->up,
-                      &decoder->inner);
+    omma_matmul_gated(self, compute, n_rows, &normed, &layer->gate, &layer->up, &inner);
     omma_team_barrier(self);
-    omma_matmul(self, decoder->compute, n_rows, &decoder->inner, &layer->down, &output);
+    omma_quantize_rows(self, compute, n_rows, language->ffn, &inner);
+    omma_matmul(self, compute, n_rows, &inner, &layer->down, &output);
     omma_team_barrier(self);
 }
 
@@ -354,6 +397,8 @@ static void predict(struct omma_thread *self, struct omma_decoder *decoder,
         &omma_weights_of_node(decoder->weights, self->node)->language;
     struct omma_output output = {
         .kind = OMMA_OUTPUT_STORE, .f32 = pass->logits, .f32_stride = language->vocab};
+    const struct omma_matrix *head = &weights->lm_head.weight;
+    struct omma_operand operand = omma_operand_for(decoder->compute, &decoder->normed, &head, 1);
     float *normed = (float *)(void *)self->scratch;
     size_t n_wanted = 0, row = 0;
 
@@ -366,14 +411,13 @@ static void predict(struct omma_thread *self, struct omma_decoder *decoder,
             decoder->compute->kernels.rms_norm(language->hidden,
                                                decoder->x + (row - 1) * language->hidden,
                                                weights->norm, language->norm_eps, normed);
-            omma_operand_store(decoder->compute, &decoder->normed, n_wanted, 0, normed,
-                               language->hidden);
+            omma_operand_store_row(decoder->compute, &operand, n_wanted, normed, language->hidden);
         }
         n_wanted++;
     }
     if (n_wanted > 0) {
         omma_team_barrier(self);
-        omma_matmul(self, decoder->compute, n_wanted, &decoder->normed, &weights->lm_head, &output);
+        omma_matmul(self, decoder->compute, n_wanted, &operand, &weights->lm_head, &output);
         omma_team_barrier(self);
     }
 }

@@ -50,7 +50,8 @@ static size_t shuffled_width(const struct omma_config *config)
 static struct omma_operand shape_operand(const struct omma_compute *compute, void *data,
                                          size_t n_columns)
 {
-    return (struct omma_operand){data, compute->operand, omma_operand_stride(compute, n_columns)};
+    return (struct omma_operand){
+        .data = data, .dtype = compute->operand, .stride = omma_operand_stride(compute, n_columns)};
 }
 
 /* Carve the operands; some lie in the memory of others that are not in use at the same time. */
@@ -83,6 +84,40 @@ static bool take_operands(struct omma_encoder *made)
            made->v.data != NULL && made->attended.data != NULL;
 }
 
+/* The int8 forms of what linears read, which share memory as the operands do. */
+static bool take_i8(struct omma_encoder *made)
+{
+    size_t d = made->config->vision.hidden, ffn = made->config->vision.ffn, n = made->n_rows;
+    size_t width = shuffled_width(made->config), n_tokens = made->config->tokens_per_tile;
+    size_t hidden = made->config->language.hidden, group = made->weights->scale_group;
+    size_t n_bytes[] = {
+        omma_max(omma_i8_rows_bytes(n, d, group), omma_i8_rows_bytes(n_tokens, hidden, group)),
+        omma_i8_rows_bytes(n, d, group),
+        omma_max(omma_i8_rows_bytes(n, ffn, group), omma_i8_rows_bytes(n_tokens, width, group)),
+    };
+    size_t n_pieces =
+        omma_max(n * omma_pieces_stride(omma_max(d, ffn)), n_tokens * omma_pieces_stride(hidden));
+    float *pieces = omma_arena_take(&made->arena, n_pieces, sizeof *pieces);
+    void *memory[3];
+
+    for (size_t i = 0; i < 3; i++) {
+        memory[i] = omma_arena_take(&made->arena, n_bytes[i], 1);
+        if (memory[i] == NULL || pieces == NULL) {
+            return false;
+        }
+    }
+    made->normed.i8 = omma_i8_rows_carve(memory[0], n, d, group);
+    made->attended.i8 = omma_i8_rows_carve(memory[1], n, d, group);
+    made->inner.i8 = omma_i8_rows_carve(memory[2], n, ffn, group);
+    made->shuffled.i8 = omma_i8_rows_carve(memory[2], n_tokens, width, group);
+    made->projected.i8 = omma_i8_rows_carve(memory[0], n_tokens, hidden, group);
+    made->attended.pieces = made->inner.pieces = made->projected.pieces = pieces;
+    made->attended.pieces_stride = omma_pieces_stride(d);
+    made->inner.pieces_stride = omma_pieces_stride(ffn);
+    made->projected.pieces_stride = omma_pieces_stride(hidden);
+    return true;
+}
+
 enum omma_status omma_encoder_create(const struct omma_config *config,
                                      const struct omma_weights *weights,
                                      const struct omma_compute *compute,
@@ -100,7 +135,8 @@ enum omma_status omma_encoder_create(const struct omma_config *config,
     omma_image_pixel_values(made->pixel_values);
     made->h = omma_arena_take(&made->arena, made->n_rows * config->vision.hidden, sizeof(float));
     made->wide = omma_arena_take(&made->arena, made->n_rows * config->vision.hidden, sizeof(float));
-    if (made->h == NULL || made->wide == NULL || !take_operands(made)) {
+    if (made->h == NULL || made->wide == NULL || !take_operands(made) ||
+        (compute->int8_activations && weights->has_int8_vision && !take_i8(made))) {
         omma_encoder_destroy(&made);
         return omma_fail(error, OMMA_STATUS_RESOURCES, "out of memory: the vision encoder");
     }
@@ -187,8 +223,8 @@ static void embed(struct omma_thread *self, struct omma_encoder *encoder, const 
 
 /* q or k with its norm over all heads together (6B), or without. */
 static void project_query(struct omma_thread *self, struct omma_encoder *encoder,
-                          const struct omma_linear *linear, const float *norm_weight,
-                          const struct omma_operand *result)
+                          const struct omma_operand *normed, const struct omma_linear *linear,
+                          const float *norm_weight, const struct omma_operand *result)
 {
     size_t d = encoder->config->vision.hidden;
     struct omma_norm norm = {.weight = norm_weight};
@@ -198,7 +234,7 @@ static void project_query(struct omma_thread *self, struct omma_encoder *encoder
         output =
             (struct omma_output){.kind = OMMA_OUTPUT_STORE, .f32 = encoder->wide, .f32_stride = d};
     }
-    omma_matmul(self, encoder->compute, encoder->n_rows, &encoder->normed, linear, &output);
+    omma_matmul(self, encoder->compute, encoder->n_rows, normed, linear, &output);
     if (norm_weight != NULL) {
         omma_team_barrier(self);
         omma_norm_rows(self, encoder->compute, encoder->n_rows, d, encoder->wide, d, &norm,
@@ -213,6 +249,11 @@ static void attend(struct omma_thread *self, struct omma_encoder *encoder,
     const struct omma_vision_config *vision = &encoder->config->vision;
     size_t d = vision->hidden, n = encoder->n_rows;
     struct omma_output output = {.kind = OMMA_OUTPUT_OPERAND, .operand = encoder->v};
+    const struct omma_matrix *readers[] = {&layer->q.weight, &layer->k.weight, &layer->v.weight};
+    const struct omma_matrix *projection = &layer->projection.weight;
+    struct omma_operand normed = omma_operand_for(encoder->compute, &encoder->normed, readers, 3);
+    struct omma_operand attended =
+        omma_operand_for(encoder->compute, &encoder->attended, &projection, 1);
     struct omma_attention attention = {
         .n_queries = n,
         .n_keys = n,
@@ -226,21 +267,22 @@ static void attend(struct omma_thread *self, struct omma_encoder *encoder,
         .kv_stride = encoder->k.stride,
         .kv_head_stride = vision->head_dim,
         .kv_dtype = encoder->k.dtype,
-        .output = encoder->attended,
+        .output = attended,
     };
 
     omma_norm_rows(self, encoder->compute, n, d, encoder->h, d, &layer->norm1, vision->norm_eps,
-                   &encoder->normed);
+                   &normed);
     omma_team_barrier(self);
-    project_query(self, encoder, &layer->q, layer->q_norm, &encoder->q);
-    project_query(self, encoder, &layer->k, layer->k_norm, &encoder->k);
-    omma_matmul(self, encoder->compute, n, &encoder->normed, &layer->v, &output);
+    project_query(self, encoder, &normed, &layer->q, layer->q_norm, &encoder->q);
+    project_query(self, encoder, &normed, &layer->k, layer->k_norm, &encoder->k);
+    omma_matmul(self, encoder->compute, n, &normed, &layer->v, &output);
     omma_team_barrier(self);
     omma_attention(self, encoder->compute, &attention, 1);
     omma_team_barrier(self);
+    omma_quantize_rows(self, encoder->compute, n, d, &attended);
     output = (struct omma_output){
         .kind = OMMA_OUTPUT_RESIDUAL, .f32 = encoder->h, .f32_stride = d, .scale = layer->scale1};
-    omma_matmul(self, encoder->compute, n, &encoder->attended, &layer->projection, &output);
+    omma_matmul(self, encoder->compute, n, &attended, &layer->projection, &output);
     omma_team_barrier(self);
 }
 
@@ -249,16 +291,20 @@ static void feed_forward(struct omma_thread *self, struct omma_encoder *encoder,
 {
     const struct omma_vision_config *vision = &encoder->config->vision;
     size_t d = vision->hidden, n = encoder->n_rows;
-    struct omma_output output = {.kind = OMMA_OUTPUT_GELU, .operand = encoder->inner};
+    const struct omma_matrix *fc1 = &layer->fc1.weight, *fc2 = &layer->fc2.weight;
+    struct omma_operand normed = omma_operand_for(encoder->compute, &encoder->normed, &fc1, 1);
+    struct omma_operand inner = omma_operand_for(encoder->compute, &encoder->inner, &fc2, 1);
+    struct omma_output output = {.kind = OMMA_OUTPUT_GELU, .operand = inner};
 
     omma_norm_rows(self, encoder->compute, n, d, encoder->h, d, &layer->norm2, vision->norm_eps,
-                   &encoder->normed);
+                   &normed);
     omma_team_barrier(self);
-    omma_matmul(self, encoder->compute, n, &encoder->normed, &layer->fc1, &output);
+    omma_matmul(self, encoder->compute, n, &normed, &layer->fc1, &output);
     omma_team_barrier(self);
+    omma_quantize_rows(self, encoder->compute, n, vision->ffn, &inner);
     output = (struct omma_output){
         .kind = OMMA_OUTPUT_RESIDUAL, .f32 = encoder->h, .f32_stride = d, .scale = layer->scale2};
-    omma_matmul(self, encoder->compute, n, &encoder->inner, &layer->fc2, &output);
+    omma_matmul(self, encoder->compute, n, &inner, &layer->fc2, &output);
     omma_team_barrier(self);
 }
 
@@ -287,7 +333,11 @@ static void project(struct omma_thread *self, struct omma_encoder *encoder, size
     size_t n = config->tokens_per_tile, width = shuffled_width(config);
     size_t hidden = config->language.hidden;
     struct omma_range range = omma_team_range(self, n);
-    struct omma_output output = {.kind = OMMA_OUTPUT_GELU, .operand = encoder->projected};
+    const struct omma_matrix *fc1 = &weights->fc1.weight, *fc2 = &weights->fc2.weight;
+    struct omma_operand shuffled = omma_operand_for(encoder->compute, &encoder->shuffled, &fc1, 1);
+    struct omma_operand projected =
+        omma_operand_for(encoder->compute, &encoder->projected, &fc2, 1);
+    struct omma_output output = {.kind = OMMA_OUTPUT_GELU, .operand = projected};
 
     for (size_t t = range.begin; t < range.end; t++) {
         shuffle_token(encoder, t, encoder->wide + t * width);
@@ -296,12 +346,13 @@ static void project(struct omma_thread *self, struct omma_encoder *encoder, size
     omma_observe(self, observer, "vision.shuffled", OMMA_OBSERVE_NO_LAYER, tile_index * n, n, width,
                  encoder->wide);
     omma_norm_rows(self, encoder->compute, n, width, encoder->wide, width, &weights->norm,
-                   config->projector_eps, &encoder->shuffled);
+                   config->projector_eps, &shuffled);
     omma_team_barrier(self);
-    omma_matmul(self, encoder->compute, n, &encoder->shuffled, &weights->fc1, &output);
+    omma_matmul(self, encoder->compute, n, &shuffled, &weights->fc1, &output);
     omma_team_barrier(self);
+    omma_quantize_rows(self, encoder->compute, n, hidden, &projected);
     output = (struct omma_output){.kind = OMMA_OUTPUT_STORE, .f32 = tokens, .f32_stride = hidden};
-    omma_matmul(self, encoder->compute, n, &encoder->projected, &weights->fc2, &output);
+    omma_matmul(self, encoder->compute, n, &projected, &weights->fc2, &output);
     omma_team_barrier(self);
     omma_observe(self, observer, "projector", OMMA_OBSERVE_NO_LAYER, tile_index * n, n, hidden,
                  tokens);
