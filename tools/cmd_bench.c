@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "tools/bench/memory.h"
+#include "tools/bench/project.h"
 #include "tools/bench/report.h"
 #include "tools/command.h"
 #include "tools/common_options.h"
@@ -16,7 +17,7 @@
 #include "tools/signals.h"
 
 struct bench_values {
-    const char *model, *shape, *write, *image;
+    const char *model, *shape, *write, *image, *project;
     const char *prompts, *new_tokens, *depths, *batches, *tiles, *first_tiles;
     struct engine_values engine;
     size_t n_layers, n_vision_layers, seed, n_repeats;
@@ -80,6 +81,11 @@ static const struct option_row rows[] = {
      .kind = OPTION_FLAG,
      .offset = offsetof(struct bench_values, all),
      .help = "-p 512,2048 -d 0,4096,32768 -b 1,2,4,8 --tiles 1,4,13, --ttft 1,4,13 with --image"},
+    {.name = "project",
+     .kind = OPTION_TEXT,
+     .argument = "MACHINE",
+     .offset = offsetof(struct bench_values, project),
+     .help = "tell what the whole model does on the machine that this file describes, or here"},
     {.name = "repeat",
      .letter = 'r',
      .kind = OPTION_COUNT,
@@ -139,7 +145,7 @@ static enum omma_status make_plan(const struct bench_values *values, struct benc
 /* A model or a shape, and what belongs to a shape only with it. */
 static enum omma_status check(const struct invocation *invocation, struct omma_error *error)
 {
-    static const char *const OF_SHAPE[] = {"layers", "vit-layers", "write"};
+    static const char *const OF_SHAPE[] = {"layers", "vit-layers", "write", "project"};
     const struct bench_values *values = invocation->values;
 
     TRY(command_check_operands(invocation, 0, 0, error));
@@ -152,15 +158,26 @@ static enum omma_status check(const struct invocation *invocation, struct omma_e
             return fail(error, OMMA_STATUS_USAGE, "--%s needs --shape", OF_SHAPE[i]);
         }
     }
+    if (values->project != NULL && values->format != BENCH_MD && values->format != BENCH_JSON) {
+        return fail(error, OMMA_STATUS_USAGE, "--project: expected --output md or json");
+    }
     return OMMA_OK;
 }
 
+static size_t first_nonzero(size_t a, size_t b)
+{
+    return a != 0 ? a : b;
+}
+
+/* A projection needs two layers of each kind, and gets just them unless more are asked for. */
 static struct omma_model_shape shape_of(const struct bench_values *values)
 {
+    size_t usual = values->project != NULL ? 2 : 0;
+
     return (struct omma_model_shape){
         .size = values->shape,
-        .n_layers = values->n_layers,
-        .n_vision_layers = values->n_vision_layers,
+        .n_layers = first_nonzero(values->n_layers, usual),
+        .n_vision_layers = first_nonzero(values->n_vision_layers, usual),
         .seed = values->seed,
     };
 }
@@ -178,11 +195,70 @@ static enum omma_status open_model(const struct bench_values *values, const char
     return omma_model_generate(&shape, model, error);
 }
 
+/* All tests of the plan, and their report. */
+static enum omma_status measure(const struct bench_values *values, const struct bench_plan *plan,
+                                const struct bench_subject *subject, struct messages *messages,
+                                struct omma_error *error)
+{
+    struct bench_result result = {.name = subject->path != NULL ? subject->path : values->shape,
+                                  .model = subject->model,
+                                  .engine = subject->info,
+                                  .plan = plan};
+    enum omma_status status;
+
+    TRY(bench_tests_create(plan, result.model, result.engine->kv_dtype, &result.tests, error));
+    message_progress(messages, "limits of the machine");
+    TRY_OR(status, done, omma_limits_measure(subject->engine, &result.limits, error));
+    bench_memory_forget();
+    TRY_OR(status, done, bench_run(subject, plan, &result.limits, &result.tests, messages, error));
+    bench_memory(&result.peak_bytes, &result.peak_anonymous_bytes);
+    message_progress_end(messages);
+    status = bench_report(&result, (enum bench_format)values->format, error);
+done:
+    bench_tests_destroy(&result.tests);
+    return status;
+}
+
+/* The layers of a model cut short, and what the whole one does on a machine. */
+static enum omma_status project(const struct bench_values *values, const struct bench_plan *plan,
+                                const struct bench_subject *subject, struct messages *messages,
+                                struct omma_error *error)
+{
+    struct omma_model_shape whole = {.size = values->shape};
+    struct bench_machine machine;
+    struct bench_layers layers;
+    struct omma_limits limits;
+    struct bench_forecast forecast;
+    struct bench_projection projection = {.size = values->shape,
+                                          .model = subject->model,
+                                          .engine = subject->info,
+                                          .limits = &limits,
+                                          .layers = &layers,
+                                          .machine = &machine};
+    bool is_here = strcmp(values->project, "here") == 0;
+
+    if (!is_here) {
+        TRY(bench_machine_read(values->project, &machine, error));
+    }
+    TRY(omma_model_shape_complete(&whole, error));
+    projection.n_layers = whole.n_layers;
+    projection.n_vision_layers = whole.n_vision_layers;
+    message_progress(messages, "limits of the machine");
+    TRY(omma_limits_measure(subject->engine, &limits, error));
+    message_progress(messages, "layers");
+    TRY(bench_layers_measure(subject, plan->n_repeats, plan->seed, &limits, &layers, error));
+    message_progress_end(messages);
+    if (is_here) {
+        bench_machine_here(&limits, &machine);
+    }
+    TRY(bench_project(&projection, &forecast, error));
+    return bench_forecast_report(&projection, &forecast, values->format == BENCH_JSON, error);
+}
+
 static enum omma_status bench(const struct bench_values *values, const struct bench_plan *plan,
                               struct messages *messages, struct omma_error *error)
 {
     struct omma_engine_options options;
-    struct bench_result result = {.name = values->shape, .plan = plan};
     struct bench_subject subject = {.image = values->image, .options = &options};
     struct omma_model *model = NULL;
     struct omma_engine *engine = NULL;
@@ -192,27 +268,19 @@ static enum omma_status bench(const struct bench_values *values, const struct be
     TRY_OR(status, done, engine_values_options(&values->engine, messages, &options, error));
     if (values->shape == NULL) {
         TRY_OR(status, done, model_path_find(values->model, &path, error));
-        result.name = subject.path = path;
+        subject.path = path;
     }
     TRY_OR(status, done, open_model(values, path, messages, &model, error));
     signals_watch_model(model);
     TRY_OR(status, done, omma_engine_create(model, &options, &engine, error));
     placement_note(messages, engine);
     subject.engine = engine;
-    subject.model = result.model = omma_model_info(model);
-    subject.info = result.engine = omma_engine_info(engine);
-    TRY_OR(status, done,
-           bench_tests_create(plan, result.model, result.engine->kv_dtype, &result.tests, error));
-    message_progress(messages, "limits of the machine");
-    TRY_OR(status, done, omma_limits_measure(engine, &result.limits, error));
-    bench_memory_forget();
-    TRY_OR(status, done, bench_run(&subject, plan, &result.limits, &result.tests, messages, error));
-    bench_memory(&result.peak_bytes, &result.peak_anonymous_bytes);
-    message_progress_end(messages);
-    status = bench_report(&result, (enum bench_format)values->format, error);
+    subject.model = omma_model_info(model);
+    subject.info = omma_engine_info(engine);
+    status = values->project != NULL ? project(values, plan, &subject, messages, error)
+                                     : measure(values, plan, &subject, messages, error);
 done:
     message_progress_end(messages);
-    bench_tests_destroy(&result.tests);
     omma_engine_destroy(&engine);
     signals_watch_model(NULL);
     omma_model_close(&model);

@@ -219,6 +219,11 @@ struct omma_model_shape {
     uint64_t seed;
 };
 
+/* How many layers the released model of a size has, into shape->n_layers and n_vision_layers.
+ * OMMA_STATUS_USAGE for an unknown size. */
+enum omma_status omma_model_shape_complete(struct omma_model_shape *shape,
+                                           struct omma_error *error);
+
 /* Generate such a model in memory, without a tokenizer. */
 enum omma_status omma_model_generate(const struct omma_model_shape *shape,
                                      struct omma_model **model, struct omma_error *error);
@@ -234,28 +239,30 @@ enum omma_status omma_model_generate_folder(const struct omma_model_shape *shape
 
 /* What rounding to int8 made of a linear layer's weights w: q s instead, q int8, s the scale. */
 struct omma_quantized_linear {
-    const char *name;     /* of its weight in the new folder */
-    const char *part;     /* "language" or "vision" */
+    const char *name; /* of its weight in the new folder */
+    const char *part; /* "language" or "vision" */
     size_t layer;
     size_t n_rows, n_columns;
     size_t group;         /* columns that share a scale; n_columns: one a row */
     double squares;       /* sum of w^2 */
-    double error_squares; /* sum of (w - q s)^2: the relative L2 error is sqrt(error_squares / squares) */
+    double error_squares; /* sum of (w - q s)^2: the relative L2 error is sqrt(error_squares /
+                             squares) */
     double max_error;     /* the largest |w - q s| */
 };
 
 struct omma_quantize_options {
-    size_t group;         /* columns that share a scale: 64 or 128; 0: all of a row.  A layer whose inputs
-                             are no multiple keeps one scale a row */
-    bool vision;          /* the vision tower's linears too */
-    bool force;           /* replace the files of a model that dir holds, finished or not */
+    size_t group; /* columns that share a scale: 64 or 128; 0: all of a row.  A layer whose inputs
+                     are no multiple keeps one scale a row */
+    bool vision;  /* the vision tower's linears too */
+    bool force;   /* replace the files of a model that dir holds, finished or not */
     uint64_t shard_bytes; /* of a file at most, but for a tensor that is larger; 0: 5e9 */
-    uint64_t sync_bytes;  /* of the model between two waits for the disk, and what an interruption may
-                             lose; 0: 256 MB */
+    uint64_t sync_bytes;  /* of the model between two waits for the disk, and what an interruption
+                             may  lose; 0: 256 MB */
     size_t n_threads;     /* 0: one for each physical core that this process may use */
     struct omma_log log;
     /* Called from the calling thread; NULL: not. */
-    void (*progress)(void *user, uint64_t n_done, uint64_t n_total); /* bytes of the model's tensors */
+    void (*progress)(void *user, uint64_t n_done,
+                     uint64_t n_total); /* bytes of the model's tensors */
     void (*linear)(void *user, const struct omma_quantized_linear *linear); /* in their order */
     void *user;
 };
@@ -263,19 +270,19 @@ struct omma_quantize_options {
 struct omma_quantize_result {
     size_t n_files;    /* safetensors files */
     uint64_t n_bytes;  /* of them */
-    bool was_complete; /* dir held all of it: it was computed again and compared, nothing was written */
+    bool was_complete; /* dir held all of it: it was computed again and compared, nothing was
+                          written */
 };
 
-/* Write the model as int8 weights to a folder in the -hf layout: compressed-tensors' "int-quantized"
- * with symmetric scales a row (or a group) and activations int8 per token at run time; lm_head,
- * embedding, projector and (without options.vision) vision tower in bf16.  The source is a model in
- * bf16, f16 or f32 opened from a folder.  dir is made if its parent is there.  Memory does not grow with
- * the model.
- * Interrupted at any point and called again, it goes on, and the folder gets the same bytes; config.json
- * comes last.  OMMA_STATUS_USAGE if dir is the model's own, holds files of anything else (unless
- * options.force), or is being written; OMMA_STATUS_MODEL for a weight that is NaN or infinite or a model
- * that is quantized; OMMA_STATUS_OUTPUT where writing fails; OMMA_STATUS_CHANGED if the model's files
- * changed. */
+/* Write the model as int8 weights to a folder in the -hf layout: compressed-tensors'
+ * "int-quantized" with symmetric scales a row (or a group) and activations int8 per token at run
+ * time; lm_head, embedding, projector and (without options.vision) vision tower in bf16.  The
+ * source is a model in bf16, f16 or f32 opened from a folder.  dir is made if its parent is there.
+ * Memory does not grow with the model. Interrupted at any point and called again, it goes on, and
+ * the folder gets the same bytes; config.json comes last.  OMMA_STATUS_USAGE if dir is the model's
+ * own, holds files of anything else (unless options.force), or is being written; OMMA_STATUS_MODEL
+ * for a weight that is NaN or infinite or a model that is quantized; OMMA_STATUS_OUTPUT where
+ * writing fails; OMMA_STATUS_CHANGED if the model's files changed. */
 enum omma_status omma_model_quantize(const struct omma_model *model, const char *dir,
                                      const struct omma_quantize_options *options,
                                      struct omma_quantize_result *result, struct omma_error *error);

@@ -66,6 +66,16 @@ static enum omma_status find_shape(const char *size, const struct model_shape **
                      size != NULL ? size : "none");
 }
 
+enum omma_status omma_model_shape_complete(struct omma_model_shape *shape, struct omma_error *error)
+{
+    const struct model_shape *released = NULL;
+
+    OMMA_TRY(find_shape(shape->size, &released, error));
+    shape->n_layers = released->n_layers;
+    shape->n_vision_layers = released->vision->n_layers;
+    return OMMA_OK;
+}
+
 static enum omma_status cut_layers(const char *what, size_t asked, size_t released, size_t *n,
                                    struct omma_error *error)
 {

@@ -37,7 +37,7 @@ static const double peak_tolerance = 0.03;
 /* Streams of a thread, and bytes that each prefetches ahead. */
 static const struct pattern {
     size_t n_streams, prefetch_bytes;
-} patterns[] = {{1, 0}, {1, 2048}, {4, 0}, {4, 1024}, {8, 0}, {8, 1024}};
+} patterns[] = {{1, 0}, {1, 4096}, {4, 0}, {4, 4096}, {8, 0}, {8, 1024}, {8, 4096}};
 
 enum { N_PATTERNS = sizeof patterns / sizeof *patterns };
 

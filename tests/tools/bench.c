@@ -3,9 +3,10 @@
  * operations and bytes of the released shapes), and its order statistics.
  */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "tools/bench/tests.h" /* before cmocka and its macro fail() */
+#include "tools/bench/project.h" /* before cmocka and its macro fail() */
 #include "tools/bench/work.h"
 
 #include "support/support.h"
@@ -161,13 +162,166 @@ static void plan_multiplied_out(void **state)
     bench_tests_destroy(&tests);
 }
 
+/* ---- projections ------------------------------------------------------------------------------
+ */
+
+/* Two layers of each kind, as measured on a machine of two threads. */
+static const struct omma_limits HERE = {
+    .cpu = "this one",
+    .isa = "avx512bf16",
+    .n_threads = 2,
+    .read_bytes_per_s = 40e9,
+    .clock_hz = 4e9,
+    .f32 = {.per_s = 128e9},
+    .bf16 = {.per_s = 256e9},
+};
+
+static const struct bench_layers LAYERS = {
+    .n_prompt = 512,
+    .depth = 0,
+    .prefill = {0.040, 0.007},
+    .decode = {0.0008, 0.0070},
+    .tile = {0.070, 0.100},
+    .read_bytes_per_s = 40e9,
+};
+
+static const struct omma_engine_info ENGINE = {.precision = "bf16", .kv_dtype = "bf16"};
+
+static void project(const struct bench_machine *machine, struct bench_forecast *forecast)
+{
+    const struct bench_projection projection = {.size = "1B",
+                                                .n_layers = 24,
+                                                .n_vision_layers = 20,
+                                                .model = &SHAPE_1B,
+                                                .engine = &ENGINE,
+                                                .limits = &HERE,
+                                                .layers = &LAYERS,
+                                                .machine = machine};
+    struct omma_error error;
+
+    assert_ok(bench_project(&projection, forecast, &error));
+}
+
+/* On the machine that was measured the parts add up to what they were. */
+static void projection_here(void **state)
+{
+    struct bench_machine machine;
+    struct bench_forecast forecast;
+
+    (void)state;
+    bench_machine_here(&HERE, &machine);
+    project(&machine, &forecast);
+    assert_close(forecast.step_s[0], 24 * 0.0008 + 0.0070, 1e-9);
+    assert_close(forecast.prefill_s, 24 * 0.040 + 0.007, 1e-9);
+    assert_close(forecast.tile_s, 20 * 0.070 + 0.100, 1e-9);
+    assert_true(forecast.step_s[2] > forecast.step_s[1]);
+    assert_true(forecast.step_s[1] > forecast.step_s[0]);
+    assert_close(forecast.weight_bytes, (double)SHAPE_1B.step_bytes, 1);
+    assert_true(forecast.first_token_s > 13 * forecast.tile_s);
+}
+
+/* Reading bounds decode, multiplying the rest; a second node halves both, less what it costs. */
+static void projection_elsewhere(void **state)
+{
+    struct bench_machine machine;
+    struct bench_forecast here, fast, two;
+
+    (void)state;
+    bench_machine_here(&HERE, &machine);
+    project(&machine, &here);
+    machine.read_bytes_per_s *= 2;
+    project(&machine, &fast);
+    assert_close(fast.step_s[0], here.step_s[0] / 2, 1e-9);
+    assert_close(fast.tile_s, here.tile_s, 1e-9);
+    machine.read_bytes_per_s /= 2;
+    machine.n_nodes = 2;
+    machine.between_bytes_per_s = 1e12;
+    machine.barrier_s = 1e-5;
+    project(&machine, &two);
+    assert_close(two.step_s[0], here.step_s[0] / 2 + 24 * 5 * 1e-5, 1e-6);
+    assert_true(two.tile_s > here.tile_s / 2);
+    assert_true(two.tile_s < 0.6 * here.tile_s);
+    assert_true(two.prefill_idle >= 0 && two.prefill_idle < 0.05);
+    machine.cores_per_node = 96; /* more than panels of most of its matrices */
+    project(&machine, &two);
+    assert_true(two.prefill_idle > 0.3 && two.prefill_idle < 1);
+}
+
+static void refuse_machine(const char *text, const char *message)
+{
+    char *folder = omma_test_folder(), *path = omma_test_join(folder, "machine.json");
+    struct bench_machine machine;
+    struct omma_error error;
+
+    omma_test_write(path, text, strlen(text));
+    assert_fails(OMMA_STATUS_USAGE, message, bench_machine_read(path, &machine, &error));
+    free(path);
+    free(folder);
+}
+
+#define MACHINE                                                                                    \
+    "\"name\": \"a\", \"tier\": \"amx\", \"nodes\": 2, \"cores_per_node\": 8, \"clock_ghz\": 2,"   \
+    "\"bf16_per_cycle\": 512, \"read_gb_per_s\": 300"
+
+static void described_machines(void **state)
+{
+    char *folder = omma_test_folder(), *path = omma_test_join(folder, "machine.json");
+    const char *good = "{" MACHINE ", \"between_gb_per_s\": 100}";
+    struct bench_machine machine;
+    struct omma_error error;
+
+    (void)state;
+    omma_test_write(path, good, strlen(good));
+    assert_ok(bench_machine_read(path, &machine, &error));
+    assert_int_equal(machine.n_nodes, 2);
+    assert_true(machine.clock_hz == 2e9 && machine.bf16_per_cycle == 512);
+    assert_true(machine.read_bytes_per_s == 300e9 && machine.between_bytes_per_s == 100e9);
+    free(path);
+    free(folder);
+
+    refuse_machine("{" MACHINE "}", "between_gb_per_s: expected a number, as there are 2 nodes");
+    refuse_machine("{" MACHINE ", \"between_gb_per_s\": 1, \"clock\": 3}", "clock: no field");
+    refuse_machine("{" MACHINE ", \"barrier_us\": \"x\"}", "from 0 to 1000, found \"x\"");
+    refuse_machine("{\"name\": \"a\", \"tier\": \"b\", \"nodes\": 1.5}",
+                   "nodes: expected a whole number from 1 to 64, found 1.5");
+    refuse_machine("{\"name\": \"a\"}", "tier: expected a text");
+    refuse_machine("{\"name\": \"a\", \"tier\": \"b\", \"nodes\": 1}",
+                   "cores_per_node: expected a number, found nothing");
+    refuse_machine("[]", "expected a JSON object");
+    refuse_machine("{", "expected a JSON object");
+}
+
+/* The multiply-add that was measured must be described. */
+static void machine_without_the_product(void **state)
+{
+    struct bench_machine machine = {.name = "a",
+                                    .n_nodes = 1,
+                                    .cores_per_node = 1,
+                                    .clock_hz = 1e9,
+                                    .f32_per_cycle = 16,
+                                    .read_bytes_per_s = 1e9};
+    const struct bench_projection projection = {.model = &SHAPE_1B,
+                                                .engine = &ENGINE,
+                                                .limits = &HERE,
+                                                .layers = &LAYERS,
+                                                .machine = &machine};
+    struct bench_forecast forecast;
+    struct omma_error error;
+
+    (void)state;
+    assert_fails(OMMA_STATUS_USAGE, "multiply-adds a cycle of the bf16 dot product",
+                 bench_project(&projection, &forecast, &error));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(prefill_of_one_token_and_more), cmocka_unit_test(tile_with_projector),
         cmocka_unit_test(decode_reads_weights_once),     cmocka_unit_test(median_of_odd_and_even),
         cmocka_unit_test(deviation_of_the_sample),       cmocka_unit_test(lists_of_numbers),
-        cmocka_unit_test(plan_multiplied_out),
+        cmocka_unit_test(plan_multiplied_out),           cmocka_unit_test(projection_here),
+        cmocka_unit_test(projection_elsewhere),          cmocka_unit_test(described_machines),
+        cmocka_unit_test(machine_without_the_product),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,6 +40,20 @@ run "$omma" bench -m "$demo" -r 1 -p 16 -n 2 --tiles none -o csv
 [ "$(awk -F, '{ print NF }' "$folder/out" | sort -u)" = 17 ] ||
     complain "expected 17 columns in: $(cat "$folder/out")"
 
+# A projection from two layers, on a machine described and here.
+printf '{"name": "two sockets", "tier": "avx512bf16", "nodes": 2, "cores_per_node": 96, "clock_ghz": 3,
+    "f32_per_cycle": 16, "bf16_per_cycle": 32, "int8_per_cycle": 64, "read_gb_per_s": 400, "between_gb_per_s": 150}' \
+    > "$folder/machine.json"
+run "$omma" bench --shape 1B --project "$folder/machine.json" -r 1
+[ "$code" -eq 0 ] || complain "exit code $code: $(cat "$folder/err")"
+has '^Projected, not measured: 1B, bf16, on two sockets (tier avx512bf16)$'
+has '^| tg@d4096  *|  *[0-9.]* |  *[0-9.]* t/s |$'
+has '^- Each node reads its own rows'
+fails 2 'expected a JSON object' "$omma" bench --shape 1B --project /dev/null
+fails 2 '--project: expected --output md or json' "$omma" bench --shape 1B --project here -o csv
+fails 2 'needs 2 layers of each kind' "$omma" bench --shape 1B --layers 1 --project here
+fails 2 '--project needs --shape' "$omma" bench -m "$demo" --project here
+
 # Writing a folder is the library's (tests/model/generate.c); here, that it is asked.
 fails 2 'expected an empty folder' "$omma" bench --shape 1B --layers 1 --write "$folder"
 

@@ -1,90 +1,20 @@
 /*
- * Requests of random ids through the public sessions, timed by the engine's own clock where it has
- * one; decoding by omma_decode_measure().  Every repetition has a session and ids of its own, so
- * that nothing comes out of a cache.
- *
- * The values of weights and inputs do not change the work; a tile is cut from a picture of one
- * pixel.
+ * Requests through the public sessions, timed by the engine's own clock where it has one; decoding
+ * by omma_decode_measure().  Every repetition has a session and ids of its own, so that nothing
+ * comes out of a cache.
  */
 #include "tools/bench/measure.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "tools/bench/request.h"
 
 enum { TEXT_TOKENS = 64 }; /* beside the pictures of BENCH_FIRST_TOKEN */
 
 static const double steady =
     0.10; /* two readings farther apart say nothing about what lies between */
-
-static double now_s(void)
-{
-    struct timespec time;
-
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
-/* splitmix64 */
-static uint64_t next_random(uint64_t *state)
-{
-    uint64_t z = *state += UINT64_C(0x9E3779B97F4A7C15);
-
-    z = (z ^ z >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
-    z = (z ^ z >> 27) * UINT64_C(0x94D049BB133111EB);
-    return z ^ z >> 31;
-}
-
-/* Ids of the vocabulary at random, none of them the place of a picture. */
-static void draw_ids(int32_t *ids, size_t n_ids, const struct omma_model_info *model,
-                     uint64_t *state)
-{
-    for (size_t i = 0; i < n_ids; i++) {
-        do {
-            ids[i] = (int32_t)(next_random(state) % model->vocab);
-        } while (ids[i] == model->context_id);
-    }
-}
-
-/* What a request took. */
-struct outcome {
-    struct omma_timings timings;
-    double first_token; /* now_s() */
-};
-
-static enum omma_status follow(struct omma_session *session, struct outcome *outcome,
-                               struct omma_error *error)
-{
-    struct omma_event event = {0};
-
-    outcome->first_token = 0;
-    while (event.type != OMMA_EVENT_DONE) {
-        TRY(omma_session_poll(session, -1, &event, error));
-        if (event.type == OMMA_EVENT_TOKEN && outcome->first_token == 0) {
-            outcome->first_token = now_s();
-        }
-    }
-    outcome->timings = event.timings;
-    return OMMA_OK;
-}
-
-/* One request in a session of its own. */
-static enum omma_status answer(struct omma_engine *engine, const struct omma_request *request,
-                               struct outcome *outcome, struct omma_error *error)
-{
-    struct omma_session_options options = {.n_context =
-                                               request->n_prompt_ids + request->max_new_tokens};
-    struct omma_session *session = NULL;
-    enum omma_status status;
-
-    TRY(omma_session_create(engine, &options, &session, error));
-    TRY_OR(status, done, omma_session_submit(session, request, error));
-    status = follow(session, outcome, error);
-done:
-    omma_session_destroy(&session);
-    return status;
-}
 
 static enum omma_status sample_prefill(const struct bench_subject *subject,
                                        const struct bench_test *test, uint64_t *state,
@@ -95,14 +25,14 @@ static enum omma_status sample_prefill(const struct bench_subject *subject,
                                    .n_prompt_ids = test->n_tokens,
                                    .max_new_tokens = 1,
                                    .ignore_stop_ids = true};
-    struct outcome outcome;
+    struct bench_outcome outcome;
     enum omma_status status;
 
     if (ids == NULL) {
         return fail_memory(error);
     }
-    draw_ids(ids, test->n_tokens, subject->model, state);
-    status = answer(subject->engine, &request, &outcome, error);
+    bench_draw_ids(ids, test->n_tokens, subject->model, state);
+    status = bench_answer(subject->engine, &request, &outcome, error);
     *seconds = outcome.timings.prefill_s;
     free(ids);
     return status;
@@ -116,7 +46,7 @@ static enum omma_status sample_decode(const struct bench_subject *subject,
     const struct omma_decode_plan plan = {.n_sequences = test->n_sequences,
                                           .depth = test->depth,
                                           .n_steps = test->n_tokens,
-                                          .seed = next_random(state)};
+                                          .seed = bench_random(state)};
     double *steps_s = calloc(test->n_tokens, sizeof *steps_s);
     enum omma_status status;
 
@@ -132,58 +62,16 @@ static enum omma_status sample_decode(const struct bench_subject *subject,
     return status;
 }
 
-/* A PNG of one gray pixel. */
-static const uint8_t PIXEL_PNG[] = {
-    0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A, 0x00, 0x00, 0x00, 0x0D, 0x49, 0x48,
-    0x44, 0x52, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x01, 0x08, 0x00, 0x00, 0x00,
-    0x00, 0x3A, 0x7E, 0x9B, 0x55, 0x00, 0x00, 0x00, 0x0A, 0x49, 0x44, 0x41, 0x54, 0x78,
-    0xDA, 0x63, 0x68, 0x00, 0x00, 0x00, 0x82, 0x00, 0x81, 0xDA, 0x45, 0x08, 0x3B, 0x00,
-    0x00, 0x00, 0x00, 0x49, 0x45, 0x4E, 0x44, 0xAE, 0x42, 0x60, 0x82};
-
-/* A request with one picture of n_tiles and some text; open takes the picture. */
-static enum omma_status answer_picture(const struct bench_subject *subject,
-                                       const struct omma_image *image, size_t n_text,
-                                       uint64_t *state, struct outcome *outcome,
-                                       struct omma_error *error)
-{
-    size_t n_visual = omma_image_info(image)->n_tokens, n_ids = n_visual + n_text;
-    int32_t *ids = calloc(n_ids, sizeof *ids);
-    struct omma_request request = {.conversation = {.images = &image, .n_images = 1},
-                                   .prompt_ids = ids,
-                                   .n_prompt_ids = n_ids,
-                                   .max_new_tokens = 1,
-                                   .ignore_stop_ids = true};
-    enum omma_status status;
-
-    if (ids == NULL) {
-        return fail_memory(error);
-    }
-    for (size_t i = 0; i < n_visual; i++) {
-        ids[i] = subject->model->context_id;
-    }
-    draw_ids(ids + n_visual, n_text, subject->model, state);
-    status = answer(subject->engine, &request, outcome, error);
-    free(ids);
-    return status;
-}
-
-static struct omma_image_options exactly(size_t n_tiles)
-{
-    return (struct omma_image_options){
-        .min_tiles = n_tiles, .max_tiles = n_tiles, .no_thumbnail = true};
-}
-
 static enum omma_status sample_tiles(const struct bench_subject *subject,
                                      const struct bench_test *test, uint64_t *state,
                                      double *seconds, struct omma_error *error)
 {
-    struct omma_image_options options = exactly(test->n_tiles);
     struct omma_image *image = NULL;
-    struct outcome outcome;
+    struct bench_outcome outcome;
     enum omma_status status;
 
-    TRY(omma_image_open_memory("a pixel", PIXEL_PNG, sizeof PIXEL_PNG, &options, &image, error));
-    status = answer_picture(subject, image, 1, state, &outcome, error);
+    TRY(bench_pixel_tiles(test->n_tiles, &image, error));
+    status = bench_answer_picture(subject, image, 1, NULL, state, &outcome, error);
     *seconds = outcome.timings.encode_s;
     omma_image_close(&image);
     return status;
@@ -194,14 +82,14 @@ static enum omma_status sample_first_token(const struct bench_subject *subject,
                                            const struct bench_test *test, uint64_t *state,
                                            double *seconds, struct omma_error *error)
 {
-    struct omma_image_options options = exactly(test->n_tiles);
+    struct omma_image_options options = bench_exactly(test->n_tiles);
     struct omma_image *image = NULL;
-    struct outcome outcome;
-    double begin = now_s();
+    struct bench_outcome outcome;
+    double begin = bench_now_s();
     enum omma_status status;
 
     TRY(omma_image_open(subject->image, &options, &image, error));
-    status = answer_picture(subject, image, TEXT_TOKENS, state, &outcome, error);
+    status = bench_answer_picture(subject, image, TEXT_TOKENS, NULL, state, &outcome, error);
     *seconds = outcome.first_token - begin;
     omma_image_close(&image);
     return status;
@@ -216,10 +104,10 @@ static enum omma_status sample_preprocess(const struct bench_subject *subject, d
                                          .max_tiles = model->max_tiles,
                                          .no_thumbnail = !model->use_thumbnail};
     struct omma_image *image = NULL;
-    double begin = now_s();
+    double begin = bench_now_s();
 
     TRY(omma_image_open(subject->image, &options, &image, error));
-    *seconds = now_s() - begin;
+    *seconds = bench_now_s() - begin;
     omma_image_close(&image);
     return OMMA_OK;
 }
@@ -235,7 +123,7 @@ static void note_first_embeds(void *user, const char *stage, size_t first_row, s
     (void)width;
     (void)values;
     if (*time == 0 && strcmp(stage, "inputs_embeds") == 0) {
-        *time = now_s();
+        *time = bench_now_s();
     }
 }
 
@@ -244,7 +132,7 @@ static enum omma_status sample_load(const struct bench_subject *subject, uint64_
                                     double *seconds, struct omma_error *error)
 {
     int32_t ids[16];
-    double begin = now_s(), first_step = 0;
+    double begin = bench_now_s(), first_step = 0;
     struct omma_model *model = NULL;
     struct omma_engine *engine = NULL;
     struct omma_request request = {
@@ -254,13 +142,13 @@ static enum omma_status sample_load(const struct bench_subject *subject, uint64_
         .ignore_stop_ids = true,
         .observer = {note_first_embeds, &first_step},
     };
-    struct outcome outcome;
+    struct bench_outcome outcome;
     enum omma_status status;
 
     TRY(omma_model_open(subject->path, NULL, &model, error));
-    draw_ids(ids, request.n_prompt_ids, omma_model_info(model), state);
+    bench_draw_ids(ids, request.n_prompt_ids, omma_model_info(model), state);
     TRY_OR(status, done, omma_engine_create(model, subject->options, &engine, error));
-    TRY_OR(status, done, answer(engine, &request, &outcome, error));
+    TRY_OR(status, done, bench_answer(engine, &request, &outcome, error));
     *seconds = first_step - begin;
 done:
     omma_engine_destroy(&engine);

@@ -31,18 +31,23 @@ double bench_prefill_work(const struct omma_model_info *model, size_t n_tokens)
     return n * linear_work(model) + attention + (double)model->hidden * (double)model->vocab;
 }
 
-double bench_tile_work(const struct omma_model_info *model)
+double bench_tile_layer_work(const struct omma_model_info *model)
 {
     double d = (double)model->vision_hidden, ffn = (double)model->vision_ffn;
-    double hidden = (double)model->hidden;
-    double n_tokens = (double)model->tokens_per_tile;
-    double n_patches = 4 * n_tokens; /* the pixel shuffle joins 2 x 2 */
-    double n_positions = n_patches + 1;
-    double patch = (double)model->tile_size / sqrt(n_patches);
-    double layer = n_positions * (4 * d * d + 2 * d * ffn) + 2 * n_positions * n_positions * d;
+    double n_positions = 4 * (double)model->tokens_per_tile + 1; /* the pixel shuffle joins 2 x 2 */
 
-    return (double)model->n_vision_layers * layer + n_patches * 3 * patch * patch * d +
-           n_tokens * (4 * d * hidden + hidden * hidden);
+    return n_positions * (4 * d * d + 2 * d * ffn) + 2 * n_positions * n_positions * d;
+}
+
+double bench_tile_work(const struct omma_model_info *model)
+{
+    double d = (double)model->vision_hidden, hidden = (double)model->hidden;
+    double n_tokens = (double)model->tokens_per_tile;
+    double n_patches = 4 * n_tokens;
+    double patch = (double)model->tile_size / sqrt(n_patches);
+
+    return (double)model->n_vision_layers * bench_tile_layer_work(model) +
+           n_patches * 3 * patch * patch * d + n_tokens * (4 * d * hidden + hidden * hidden);
 }
 
 double bench_decode_bytes(const struct omma_model_info *model, double depth, size_t n_sequences,

@@ -11,6 +11,9 @@
  * model, causal attention (each token sees half of them on average), and one row of logits. */
 double bench_prefill_work(const struct omma_model_info *model, size_t n_tokens);
 
+/* Multiply-adds of a tile in one layer of the encoder. */
+double bench_tile_layer_work(const struct omma_model_info *model);
+
 /* Multiply-adds of one tile: patch embedding, encoder, projector. */
 double bench_tile_work(const struct omma_model_info *model);
 
