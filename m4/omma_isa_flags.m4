@@ -14,6 +14,26 @@ AC_DEFUN([OMMA_ISA_FLAGS], [
         [[#include <immintrin.h>]],
         [[__m512bh a = _mm512_cvtne2ps_pbh(_mm512_setzero_ps(), _mm512_setzero_ps());
           return (int)_mm512_reduce_add_ps(_mm512_dpbf16_ps(_mm512_setzero_ps(), a, a));]])
+    OMMA_NEON_SCHEDULING
+    OMMA_ISA_TIER([NEON], [$omma_neon_scheduling], [[#include <arm_neon.h>]],
+        [[float32x4_t a = vdupq_n_f32(0);
+          return (int)vaddvq_f32(vfmaq_laneq_f32(a, a, a, 3));]])
+    OMMA_ISA_TIER([NEONDOT], [$omma_neon_scheduling -march=armv8.2-a+dotprod], [[#include <arm_neon.h>]],
+        [[return vaddvq_s32(vdotq_s32(vdupq_n_s32(0), vdupq_n_s8(1), vdupq_n_s8(1)));]])
+    OMMA_ISA_TIER([NEONBF16], [$omma_neon_scheduling -march=armv8.2-a+dotprod+bf16+i8mm], [[#include <arm_neon.h>]],
+        [[bfloat16x8_t a = vreinterpretq_bf16_u16(vdupq_n_u16(0));
+          int32x4_t b = vmmlaq_s32(vdupq_n_s32(0), vdupq_n_s8(1), vdupq_n_s8(1));
+          return (int)vaddvq_f32(vbfmmlaq_f32(vcvtq_f32_s32(b), a, a));]])
+])
+
+# OMMA_NEON_SCHEDULING
+# gcc 12 orders the loads of a loop before it gives out registers, and then has too few for the sums.
+AC_DEFUN([OMMA_NEON_SCHEDULING], [
+    omma_neon_scheduling=-fno-schedule-insns
+    omma_saved_CFLAGS=$CFLAGS
+    CFLAGS="$CFLAGS -Werror $omma_neon_scheduling"
+    AC_COMPILE_IFELSE([AC_LANG_PROGRAM([], [])], [], [omma_neon_scheduling=])
+    CFLAGS=$omma_saved_CFLAGS
 ])
 
 # OMMA_ISA_TIER(NAME, FLAGS, PROLOGUE, BODY)
@@ -24,10 +44,10 @@ AC_DEFUN([OMMA_ISA_TIER], [
     AC_COMPILE_IFELSE([AC_LANG_PROGRAM([$3], [$4])], [
         omma_tier_$1=yes
         omma_tiers="$omma_tiers m4_translit([$1], [A-Z], [a-z])"
-        AC_SUBST([$1_CFLAGS], ["$2"])
         AC_DEFINE([OMMA_TIER_$1], [1], [Define to 1 if the tier of kernels is built.])
     ], [omma_tier_$1=no])
     CFLAGS=$omma_saved_CFLAGS
+    AC_SUBST([$1_CFLAGS], ["$2"])
     AC_MSG_RESULT([$omma_tier_$1])
     AM_CONDITIONAL([TIER_$1], [test "$omma_tier_$1" = yes])
 ])

@@ -1,6 +1,7 @@
 #!/bin/sh
 # headers.sh: every header compiles alone, twice in a row (its guard), without a warning, with the
-# compiler in use and with clang if it is installed.  Files of simd/tmpl are bodies, not headers.
+# compiler in use and with clang if it is installed.  Files of simd/tmpl are bodies, not headers; those of a
+# tier that is not built are compiled for SIMDe.
 set -eu
 source=${OMMA_TEST_SRCDIR:-.} build=${OMMA_TEST_BUILDDIR:-.}
 cd "$source"
@@ -22,16 +23,20 @@ check() {
 for compiler in "${CC:-cc}" "${CLANG-}"; do
     [ -n "$compiler" ] || { echo "clang is not installed: with ${CC:-cc} only"; continue; }
     for header in $(find src simd tools bench tests -name '*.h' ! -path 'simd/tmpl/*' ! -path '*/no_openmp/*' | sort); do
+        tier= tier_flags=
         case $header in
-        simd/avx2/*) tier=${AVX2_CFLAGS-} ;;
-        simd/avx512/*) tier=${AVX512_CFLAGS-} ;;
-        *) tier= ;;
+        simd/avx2/* | simd/x86.h) tier=AVX2 tier_flags=${AVX2_CFLAGS-} ;;
+        simd/avx512/*) tier=AVX512 tier_flags=${AVX512_CFLAGS-} ;;
+        simd/neon/* | simd/arm.h) tier=NEON ;;
+        simd/neonbf16/*) tier=NEONBF16 tier_flags=${NEONBF16_CFLAGS-} ;;
         esac
-        case $header in
-        simd/avx*/*) [ -n "$tier" ] || continue ;;
-        tests/simd/*) [ "${HAVE_SIMDE-}" = yes ] || continue ;;
+        if [ -n "$tier" ] && ! grep -q "define OMMA_TIER_$tier 1" "$build/config.h"; then
+            tier_flags="-DOMMA_SIMDE -Wno-psabi"
+        fi
+        case $header:$tier_flags in
+        tests/simd/* | *:-DOMMA_SIMDE*) [ "${HAVE_SIMDE-}" = yes ] || continue ;;
         esac
-        check "$compiler" "$header" $tier
+        check "$compiler" "$header" $tier_flags
     done
 done
 [ $count -gt 0 ] || { echo "no headers found"; exit 1; }

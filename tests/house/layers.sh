@@ -75,8 +75,9 @@ function resolve(name, folder, path) {
         return "src/" name
     }
     # What SIMDe lacks: a header of the tests, for the kernels that they build in software.
-    if (FILENAME == "simd/x86.h" && name == "simd/simde_more.h") {
-        return "simd/x86.h"
+    if ((FILENAME == "simd/x86.h" && name == "simd/simde_more.h") ||
+        (FILENAME == "simd/arm.h" && name == "simd/simde_more_neon.h")) {
+        return FILENAME
     }
     return exists(name) ? name : ""
 }

@@ -6,6 +6,8 @@
  * agree within twice that.  Below 2^-126 rounding is absolute: 2^-149 for each product and sum.
  * vdpbf16ps flushes: it reads subnormal bf16 as zero, which drops at most |a b| for each product
  * with such a factor, and writes zero for a subnormal sum, which loses at most 2^-126 a step.
+ * bfdot and bfmmla flush as well, and round to odd: by up to 2^-23 of the result, but twice for a
+ * pair of products (their sum, and that with the one before), which is no more in all.
  */
 #include "config.h"
 

@@ -1,0 +1,16 @@
+/* The row kernels of this tier: the bodies in simd/tmpl over its vectors. */
+#include "config.h"
+
+#include <math.h>
+
+#include "simd/kernels.h"
+#include "simd/neon/vec.h"
+
+/* Bodies are not headers: they need the vectors and each other in this order. */
+#include "simd/tmpl/convert.h"
+#include "simd/tmpl/elementwise.h"
+#include "simd/tmpl/exp.h"
+#include "simd/tmpl/norm.h"
+
+#include "simd/tmpl/activation.h"
+#include "simd/tmpl/softmax.h"
