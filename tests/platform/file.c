@@ -2,9 +2,12 @@
  * bytes at a time (row J14). */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "platform/file.h"
@@ -152,6 +155,40 @@ static void test_mapping_of_a_relative_path(void **state)
     free(dir);
 }
 
+/* Dropped pages come back from the file; the page cache has none of them, unless the file system is
+ * the page cache. */
+static void test_pages_that_are_dropped(void **state)
+{
+    enum { N_BYTES = 3 << 20 };
+    char *dir = omma_test_folder(), *path = omma_test_join(dir, "x"), *bytes = malloc(N_BYTES);
+    unsigned char resident[N_BYTES / 4096];
+    struct omma_mapping mapping;
+    struct statfs system;
+    struct omma_error error;
+    int fd;
+
+    (void)state;
+    memset(bytes, 'a', N_BYTES);
+    omma_test_write(path, bytes, N_BYTES);
+    fd = open(path, O_RDONLY);
+    assert_int_equal(fsync(fd), 0);
+    assert_ok(omma_mapping_open(path, &mapping, &error));
+    assert_memory_equal(mapping.bytes, bytes, N_BYTES);
+    omma_mapping_drop_pages(&mapping);
+    assert_int_equal(fstatfs(fd, &system), 0);
+    if (system.f_type == EXT4_SUPER_MAGIC || system.f_type == XFS_SUPER_MAGIC) {
+        assert_int_equal(mincore((void *)mapping.bytes, N_BYTES, resident), 0);
+        assert_int_equal(resident[0] & 1, 0);
+        assert_int_equal(resident[sizeof resident - 1] & 1, 0);
+    }
+    assert_memory_equal(mapping.bytes, bytes, N_BYTES);
+    omma_mapping_close(&mapping);
+    close(fd);
+    free(bytes);
+    free(path);
+    free(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -159,6 +196,7 @@ int main(void)
         cmocka_unit_test(test_failures),
         cmocka_unit_test(test_mapping),
         cmocka_unit_test(test_mapping_of_a_relative_path),
+        cmocka_unit_test(test_pages_that_are_dropped),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
