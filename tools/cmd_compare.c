@@ -16,7 +16,7 @@
 #include "tools/signals.h"
 
 struct compare_values {
-    const char *model, *reference, *image_dir;
+    const char *model, *reference, *image_dir, *unquantized;
     struct engine_values engine;
     struct option_list tolerances;
     bool json, verbose;
@@ -40,6 +40,11 @@ static const struct option_row rows[] = {
      .argument = "DIR",
      .offset = offsetof(struct compare_values, image_dir),
      .help = "where the pictures lie that the dump names"},
+    {.name = "unquantized",
+     .kind = OPTION_TEXT,
+     .argument = "MODEL",
+     .offset = offsetof(struct compare_values, unquantized),
+     .help = "the model before it was quantized: to judge the stages by their distance to its own"},
     {.name = "tolerance",
      .kind = OPTION_LIST,
      .argument = "STAGE=X",
@@ -93,43 +98,66 @@ static enum omma_precision precision_of(const struct omma_engine_info *engine)
     return is_f32 ? OMMA_PRECISION_F32 : OMMA_PRECISION_BF16;
 }
 
-/* Open the model, run, report.  *is_within tells the verdict. */
+static enum omma_status open_subject(const char *name, const struct omma_engine_options *options,
+                                     struct messages *messages, struct compare_subject *subject,
+                                     struct omma_error *error)
+{
+    struct omma_model_options model_options = {.log = messages_log(messages)};
+    enum omma_status status;
+    char *path = NULL;
+
+    TRY(model_path_find(name, &path, error));
+    status = omma_model_open(path, &model_options, &subject->model, error);
+    free(path);
+    TRY(status);
+    signals_watch_model(subject->model);
+    return omma_engine_create(subject->model, options, &subject->engine, error);
+}
+
+static void close_subject(struct compare_subject *subject)
+{
+    omma_engine_destroy(&subject->engine);
+    signals_watch_model(NULL);
+    omma_model_close(&subject->model);
+}
+
+/* Open the models, run, report.  *is_within tells the verdict. */
 static enum omma_status compare(const struct compare_values *values, struct messages *messages,
                                 struct compare_tolerances *tolerances, bool *is_within,
                                 struct omma_error *error)
 {
-    struct omma_model_options model_options = {.log = messages_log(messages)};
-    struct omma_engine_options engine_options;
+    struct omma_engine_options options, exact_options;
     struct compare_dump dump = {0};
     struct comparison comparison = {0};
     struct compare_context context = {.dump = &dump, .prefill_chunk = values->engine.chunk};
-    struct omma_model *model = NULL;
-    struct omma_engine *engine = NULL;
-    char *path = NULL;
+    struct compare_subject subject = {0}, exact = {0};
+    bool has_exact = values->unquantized != NULL;
     enum omma_status status;
 
-    TRY(engine_values_options(&values->engine, messages, &engine_options, error));
+    TRY(engine_values_options(&values->engine, messages, &options, error));
+    exact_options = options;
+    exact_options.precision = OMMA_PRECISION_F32;
     TRY_OR(status, done, compare_dump_open(values->reference, &dump, error));
-    TRY_OR(status, done, model_path_find(values->model, &path, error));
-    TRY_OR(status, done, omma_model_open(path, &model_options, &model, error));
-    signals_watch_model(model);
-    TRY_OR(status, done, omma_engine_create(model, &engine_options, &engine, error));
-    context.model = omma_model_info(model);
-    context.engine = omma_engine_info(engine);
+    if (has_exact) {
+        TRY_OR(status, done,
+               open_subject(values->unquantized, &exact_options, messages, &exact, error));
+    }
+    TRY_OR(status, done, open_subject(values->model, &options, messages, &subject, error));
+    context.model = omma_model_info(subject.model);
+    context.engine = omma_engine_info(subject.engine);
     tolerances->precision = precision_of(context.engine);
     TRY_OR(status, done,
-           comparison_run(&dump, values->image_dir, model, engine, tolerances, &comparison, error));
+           comparison_run(&dump, values->image_dir, &subject, has_exact ? &exact : NULL, tolerances,
+                          &comparison, error));
     TRY_OR(status, done,
            values->json ? compare_report_json(&context, &comparison, error)
                         : compare_report_text(&context, &comparison, error));
     *is_within = comparison_is_within(&comparison);
 done:
     comparison_close(&comparison);
-    omma_engine_destroy(&engine);
-    signals_watch_model(NULL);
-    omma_model_close(&model);
+    close_subject(&subject);
+    close_subject(&exact);
     compare_dump_close(&dump);
-    free(path);
     return status;
 }
 

@@ -439,6 +439,36 @@ void omma_engine_destroy(struct omma_engine **engine);
 
 const struct omma_engine_info *omma_engine_info(const struct omma_engine *engine);
 
+/* A linear layer of int8 weights, [n_rows][n_columns] as they lie, for comparing with a reference.
+ */
+struct omma_int8_linear {
+    size_t n_rows, n_columns;
+    const int8_t *weights;
+};
+
+/* Of the language model, by its name in the reference: "layers.0.self_attn.q_proj".  False if there
+ * is none of that name, or its weights are not int8. */
+bool omma_model_int8_linear(const struct omma_model *model, const char *name,
+                            struct omma_int8_linear *linear);
+
+/* What an engine makes of rows that enter such a layer. */
+struct omma_int8_rows {
+    size_t n_tokens;
+    const float *input;        /* [n_tokens][n_columns], which the engine quantizes: */
+    int8_t *q;                 /* [n_tokens][n_columns] */
+    float *scales;             /* [n_tokens] */
+    const int8_t *given_q;     /* [n_tokens][n_columns], which it multiplies: */
+    const float *given_scales; /* [n_tokens] */
+    float *output;             /* [n_tokens][n_rows], without the bias */
+    float *sums;               /* [n_tokens][n_rows]: given_q times the weights, without any scale;
+                                  exact below 2^24 */
+};
+
+/* OMMA_STATUS_USAGE if there is no such layer or its activations are not quantized. */
+enum omma_status omma_engine_int8_linear(struct omma_engine *engine, const char *name,
+                                         const struct omma_int8_rows *rows,
+                                         struct omma_error *error);
+
 /* The matrices that the threads of a node multiply by, and where their pages lie.  Of more than
  * about a million pages some are asked for, at equal distances. */
 struct omma_node_placement {

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/engine.h"
+#include "support/quantized.h"
 #include "support/support.h"
 
 static const size_t N_THREADS[] = {1, 2, 3, 4, 8};
@@ -94,15 +95,6 @@ static void run_on(struct omma_model *model, const struct omma_image *image, con
     omma_engine_destroy(&engine);
 }
 
-static void run(struct omma_model *model, const struct omma_image *image, const char *isa,
-                enum omma_precision precision, size_t n_threads, struct trace *trace)
-{
-    struct omma_engine_options options = {
-        .n_threads = n_threads, .isa = isa, .precision = precision, .prefill_chunk = 200};
-
-    run_on(model, image, NULL, &options, trace);
-}
-
 static void expect_same(const struct trace *one, const struct trace *many, size_t n_threads,
                         const char *isa)
 {
@@ -119,39 +111,79 @@ static void expect_same(const struct trace *one, const struct trace *many, size_
     assert_memory_equal(one->margins, many->margins, sizeof one->margins);
 }
 
-static void same_bits(enum omma_precision precision)
+/* On every tier, with these options but for tier and number of threads. */
+static void same_bits_of(struct omma_model *model, struct omma_engine_options options)
 {
-    char *path = omma_test_source("share/omma/demo");
     char *picture = omma_test_source("share/omma/demo/pictures/number.png");
-    struct omma_model *model = NULL;
     struct omma_image *image = NULL;
     struct omma_error error = {0};
-    const char *tier;
     bool is_usable;
     struct trace one, many;
 
-    assert_ok(omma_model_open(path, NULL, &model, &error));
+    options.prefill_chunk = 200;
     assert_ok(omma_image_open(picture, NULL, &image, &error));
-    for (size_t i = 0; (tier = omma_isa_tier(i, &is_usable)) != NULL; i++) {
-        if (!is_usable) {
-            continue;
-        }
-        run(model, image, tier, precision, N_THREADS[0], &one);
-        assert_true(one.n_stages > 10);
-        for (size_t k = 1; k < N_COUNTS; k++) {
-            run(model, image, tier, precision, N_THREADS[k], &many);
-            expect_same(&one, &many, N_THREADS[k], tier);
+    for (size_t i = 0; (options.isa = omma_isa_tier(i, &is_usable)) != NULL; i++) {
+        for (size_t k = 0; k < N_COUNTS && is_usable; k++) {
+            options.n_threads = N_THREADS[k];
+            run_on(model, image, NULL, &options, k == 0 ? &one : &many);
+            assert_true(one.n_stages > 10);
+            if (k > 0) {
+                expect_same(&one, &many, N_THREADS[k], options.isa);
+            }
         }
     }
     omma_image_close(&image);
-    omma_model_close(&model);
     free(picture);
+}
+
+static void same_bits(enum omma_precision precision)
+{
+    char *path = omma_test_source("share/omma/demo");
+    struct omma_model *model = NULL;
+    struct omma_error error = {0};
+
+    assert_ok(omma_model_open(path, NULL, &model, &error));
+    same_bits_of(model, (struct omma_engine_options){.precision = precision});
+    omma_model_close(&model);
     free(path);
+}
+
+/* A small checkpoint of int8 weights. */
+static struct omma_model *open_int8(const struct omma_test_quantization *quantization)
+{
+    struct omma_test_checkpoint checkpoint;
+    struct omma_model *model = NULL;
+    char *folder = omma_test_folder();
+    struct omma_error error = {0};
+
+    omma_test_checkpoint_init(&checkpoint, OMMA_TEST_300M);
+    omma_test_checkpoint_widen(&checkpoint, 320);
+    omma_test_checkpoint_quantize(&checkpoint, quantization);
+    omma_test_checkpoint_write(&checkpoint, folder, 1);
+    assert_ok(omma_model_open(folder, NULL, &model, &error));
+    omma_test_checkpoint_free(&checkpoint);
+    free(folder);
+    return model;
+}
+
+/* Int8 activations, and weights alone. */
+static void same_bits_in_int8(void **state)
+{
+    static const struct omma_test_quantization kinds[] = {{.vision = true, .head = true},
+                                                          {.group = 64}};
+
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        struct omma_model *model = open_int8(&kinds[i / 2]);
+
+        same_bits_of(model, (struct omma_engine_options){.no_int8_activations = i % 2 == 1});
+        omma_model_close(&model);
+    }
 }
 
 /* On machines that are made up, which this one cannot bind memory to, and on this one, with copies
  * in its one node. */
-static void same_bits_wherever_weights_lie(void **state)
+static void same_bits_wherever_weights_of(struct omma_model *model)
 {
     static const char TWO[] = "package:2 [numa(memory=1GB)] core:4 1";
     static const struct {
@@ -171,17 +203,14 @@ static void same_bits_wherever_weights_lie(void **state)
         {NULL, OMMA_NUMA_SHARD, true, 2, 2},
         {NULL, OMMA_NUMA_MIRROR, false, 2, 2},
     };
-    char *path = omma_test_source("share/omma/demo");
+    const struct omma_engine_options alone = {.n_threads = 1, .prefill_chunk = 200};
     char *picture = omma_test_source("share/omma/demo/pictures/number.png");
-    struct omma_model *model = NULL;
     struct omma_image *image = NULL;
     struct omma_error error = {0};
     struct trace one, other;
 
-    (void)state;
-    assert_ok(omma_model_open(path, NULL, &model, &error));
     assert_ok(omma_image_open(picture, NULL, &image, &error));
-    run(model, image, NULL, OMMA_PRECISION_AUTO, 1, &one);
+    run_on(model, image, NULL, &alone, &one);
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
         for (size_t n_threads = ways[i].first; n_threads <= ways[i].last; n_threads++) {
             struct omma_engine_options options = {.n_threads = n_threads,
@@ -195,8 +224,23 @@ static void same_bits_wherever_weights_lie(void **state)
         }
     }
     omma_image_close(&image);
-    omma_model_close(&model);
     free(picture);
+}
+
+static void same_bits_wherever_weights_lie(void **state)
+{
+    static const struct omma_test_quantization int8 = {.group = 64, .vision = true};
+    char *path = omma_test_source("share/omma/demo");
+    struct omma_model *model = NULL;
+    struct omma_error error = {0};
+
+    (void)state;
+    assert_ok(omma_model_open(path, NULL, &model, &error));
+    same_bits_wherever_weights_of(model);
+    omma_model_close(&model);
+    model = open_int8(&int8);
+    same_bits_wherever_weights_of(model);
+    omma_model_close(&model);
     free(path);
 }
 
@@ -217,6 +261,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(same_bits_in_f32),
         cmocka_unit_test(same_bits_in_bf16),
+        cmocka_unit_test(same_bits_in_int8),
         cmocka_unit_test(same_bits_wherever_weights_lie),
     };
 

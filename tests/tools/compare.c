@@ -136,8 +136,8 @@ static void refuses_what_is_no_dump(void **state)
     refuse("{\"prompt\":\"\",\"max_tiles\":\"4\",\"images\":\"[1]\"}", GOOD, "images");
     refuse("{\"prompt\":\"\",\"max_tiles\":\"4\",\"images\":\"[\\\"../a\\\"]\"}", GOOD, "images");
     refuse("{\"prompt\":\"\",\"max_tiles\":\"4\",\"images\":\"{\"}", GOOD, "images");
-    refuse("{\"prompt\":\"\",\"max_tiles\":\"4\",\"quantization\":\"int-quantized, W8A8\"}", GOOD,
-           "int-quantized, W8A8");
+    refuse("{\"prompt\":\"\",\"max_tiles\":\"4\",\"quantization\":\"pack-quantized\"}", GOOD,
+           "quantization: expected \"int-quantized, W8A8\", found \"pack-quantized\"");
 }
 
 static void refuses_files_that_are_no_safetensors(void **state)
@@ -396,9 +396,93 @@ static void one_wrong_step_is_not_within(void **state)
     assert_false(comparison_is_within(&comparison));
 }
 
+/* A stage that quantization changes is judged by its distance to the unquantized model's. */
+static void judges_distances(void **state)
+{
+    static const char METADATA8[] =
+        "{\"prompt\":\"Hi\",\"max_tiles\":\"4\",\"quantization\":\"int-quantized, W8A8\","
+        "\"error.int8.language.norm\":\"1.0e-01\",\"error.int8.logits\":\"0\"}";
+    static const float EXACT[15] = {9, 9, 9, 1, 2, 2, 9, 9, 9, 9, 9, 9, 4, 0, 0};
+    static const double factors[] = {0, 0.89, 0.91, 1.09, 1.11, 5};
+    char *path = write_dump(METADATA8, GOOD);
+    struct compare_tolerances tolerances = {.precision = OMMA_PRECISION_F32};
+    struct compare_dump dump;
+    struct omma_error error = {0};
+
+    (void)state;
+    assert_ok(compare_dump_open(path, &dump, &error));
+    assert_string_equal(dump.quantization, "int-quantized, W8A8");
+    for (size_t i = 0; i < sizeof factors / sizeof *factors; i++) {
+        struct compare_stages stages;
+        struct compare_stage *norm = NULL;
+        float ours[15], own_logits[4];
+        bool is_within = factors[i] > 0.9 && factors[i] < 1.1;
+
+        assert_ok(compare_stages_open(&dump, &TINY, &tolerances, &stages, &error));
+        for (size_t k = 0; k < stages.n_items; k++) {
+            if (strcmp(stages.items[k].name, "language.norm") == 0) {
+                norm = &stages.items[k];
+            }
+        }
+        assert_non_null(norm);
+        for (size_t k = 0; k < 15; k++) {
+            ours[k] = EXACT[k] * (float)(1 + 0.1 * factors[i]);
+        }
+        memcpy(own_logits, LOGITS, sizeof own_logits);
+        compare_stages_observe(&stages, "language.norm", 0, 5, 3, ours);
+        assert_int_equal(compare_stage_verdict(norm), COMPARE_UNJUDGED);
+        assert_true(compare_stage_distance(norm) < 0);
+        compare_stages_close(&stages);
+
+        assert_ok(compare_stages_open(&dump, &TINY, &tolerances, &stages, &error));
+        compare_stages_keep(&stages, "language.norm", 0, 2, 3, EXACT);
+        compare_stages_keep(&stages, "language.norm", 2, 3, 3, EXACT + 6);
+        for (size_t k = 0; k < stages.n_items; k++) {
+            if (strcmp(stages.items[k].name, "language.norm") == 0) {
+                norm = &stages.items[k];
+            }
+        }
+        compare_stages_observe(&stages, "language.norm", 0, 4, 3, ours);
+        assert_int_equal(compare_stage_verdict(norm), COMPARE_MISSING); /* a row is to come */
+        compare_stages_observe(&stages, "language.norm", 4, 1, 3, ours + 12);
+        assert_close(compare_stage_distance(norm), 0.1 * factors[i], 1e-6);
+        assert_int_equal(compare_stage_verdict(norm), is_within ? COMPARE_WITHIN : COMPARE_BEYOND);
+        compare_stages_close(&stages);
+    }
+    compare_dump_close(&dump);
+    free(path);
+}
+
+/* The verdict on an operator. */
+static void judges_operators(void **state)
+{
+    struct compare_operator good = {
+        .n_tokens = 4, .n_columns = 8, .n_rows = 8, .n_different = 2, .n_near = 2, .error = 9e-7};
+    struct compare_operator bad;
+
+    (void)state;
+    assert_true(compare_operator_is_within(&good));
+    bad = good;
+    bad.n_near = 1;
+    assert_false(compare_operator_is_within(&bad));
+    bad = good;
+    bad.n_sums = 1;
+    assert_false(compare_operator_is_within(&bad));
+    bad = good;
+    bad.n_scales = 1;
+    assert_false(compare_operator_is_within(&bad));
+    bad = good;
+    bad.error = 1.1e-6;
+    assert_false(compare_operator_is_within(&bad));
+    bad.error = NAN;
+    assert_false(compare_operator_is_within(&bad));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(judges_distances),
+        cmocka_unit_test(judges_operators),
         cmocka_unit_test(reads_metadata),
         cmocka_unit_test(refuses_what_is_no_dump),
         cmocka_unit_test(refuses_files_that_are_no_safetensors),

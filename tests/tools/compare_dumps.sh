@@ -80,10 +80,33 @@ code=0
 [ $code -eq 1 ] && grep -q '^ids  *DIFFERENT' "$out" && ! grep -q '  within$' "$out" ||
     { echo "another picture: exit code $code"; cat "$out"; failed=1; }
 
-# A dump of a quantized model is refused by name.
+# The dump of the quantized model: single operators, and distances to the unquantized model's stages.
+compare_int8() # the model, its name in the reference, the dump, options
+{
+    quantized=$1 name=$2 dump=$3
+    shift 3
+    compare -m "$quantized" --unquantized "$reference/$name" --reference "$dump" "$@"
+}
+for isa in $tiers; do
+    for precision in ${PRECISIONS:-f32 bf16}; do
+        compare_int8 "$reference/tiny-300m-int8" tiny-300m "$reference/dumps/tiny-300m-int8.safetensors" \
+            --isa "$isa" --precision "$precision" --chunk 128
+        grep -c '^layers.*within$' "$out" | grep -qx 14 || { echo "$isa: not 14 operators"; failed=1; }
+    done
+done
+
+# Weights alone in int8 are another distance away.
 code=0
-"$omma" compare -m "$reference/tiny-300m" \
+"$omma" compare -m "$reference/tiny-300m-int8" --unquantized "$reference/tiny-300m" \
+    --image-dir "$reference/../images" --int8-activations off \
     --reference "$reference/dumps/tiny-300m-int8.safetensors" > "$out" 2>&1 || code=$?
-[ $code -eq 2 ] && grep -q 'int-quantized' "$out" ||
-    { echo "int8 dump: exit code $code"; cat "$out"; failed=1; }
+[ $code -eq 1 ] && grep -q 'language.layer.0 is the first stage beyond' "$out" ||
+    { echo "int8 weights alone: exit code $code"; cat "$out"; failed=1; }
+
+# A model that is not quantized is not what the dump is of.
+code=0
+"$omma" compare -m "$reference/tiny-300m" --image-dir "$reference/../images" \
+    --reference "$reference/dumps/tiny-300m-int8.safetensors" > "$out" 2>&1 || code=$?
+[ $code -eq 2 ] && grep -q 'a dump of a quantized model' "$out" ||
+    { echo "int8 dump, unquantized model: exit code $code"; cat "$out"; failed=1; }
 exit $failed

@@ -146,9 +146,30 @@ static enum omma_status compare_pixels(const struct compare_dump *dump, const st
     return OMMA_OK;
 }
 
+/* Three times the root mean square of what quantization does to a logit. */
+static float int8_margin(const struct compare_dump *dump)
+{
+    const struct omma_tensor *logits = omma_tensor_file_find(dump->file, "logits");
+    const char *error = omma_tensor_file_metadata(dump->file, "error.int8.logits");
+    size_t n = logits != NULL && logits->n_dimensions == 2 && strcmp(logits->dtype, "F32") == 0
+                   ? logits->shape[0] * logits->shape[1]
+                   : 0;
+    double sum2 = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        sum2 += (double)compare_f32(logits, i) * compare_f32(logits, i);
+    }
+    return n == 0 || error == NULL ? INFINITY
+                                   : (float)(3 * strtod(error, NULL) * sqrt(sum2 / (double)n));
+}
+
 float compare_margin(const struct compare_dump *dump, enum omma_precision precision)
 {
     static const float SMALLEST = 1e-3f;
+
+    if (dump->quantization != NULL) {
+        return fmaxf(SMALLEST, int8_margin(dump));
+    }
 
     for (size_t i = 0; precision == OMMA_PRECISION_BF16 && i < compare_length(dump->greedy) &&
                        i < compare_length(dump->greedy_bf16);
@@ -228,16 +249,72 @@ static enum omma_status compute(struct omma_engine *engine, struct run *run,
     return follow(run->session, comparison, error);
 }
 
+/* All rows of the unquantized model's stages. */
+static enum omma_status keep_exact(const struct compare_subject *exact,
+                                   const struct compare_subject *subject, struct run *run,
+                                   struct comparison *comparison, struct omma_error *error)
+{
+    const struct omma_model_info *a = omma_model_info(exact->model);
+    const struct omma_model_info *b = omma_model_info(subject->model);
+    struct omma_session_options options = {.n_context = run->prompt.n_tokens + 1};
+    struct omma_request request = {
+        .conversation = {.images = (const struct omma_image *const *)run->images,
+                         .n_images = run->n_images},
+        .prompt_ids = run->prompt.ids,
+        .n_prompt_ids = run->prompt.n_tokens,
+        .max_new_tokens = 1,
+        .ignore_stop_ids = true,
+        .observer = {compare_stages_keep, &comparison->stages},
+    };
+    struct omma_session *session = NULL;
+    enum omma_status status;
+
+    if (a->hidden != b->hidden || a->n_layers != b->n_layers || a->vocab != b->vocab ||
+        a->n_vision_layers != b->n_vision_layers || a->context_id != b->context_id) {
+        return fail(error, OMMA_STATUS_USAGE, "--unquantized: expected a model of the sizes of %s",
+                    b->path);
+    }
+    TRY(omma_session_create(exact->engine, &options, &session, error));
+    status = omma_session_submit(session, &request, error);
+    if (status == OMMA_OK) {
+        struct comparison none = {0}; /* its steps are nobody's */
+
+        status = follow(session, &none, error);
+    }
+    omma_session_destroy(&session);
+    return status;
+}
+
+/* The operators of a quantized model's dump, if the engine quantizes at all. */
+static enum omma_status compare_operators(const struct compare_dump *dump,
+                                          const struct compare_subject *subject,
+                                          struct comparison *comparison, struct omma_error *error)
+{
+    if (dump->quantization == NULL || !omma_engine_info(subject->engine)->int8_activations) {
+        return OMMA_OK;
+    }
+    comparison->operators_run = true;
+    return compare_operators_run(dump, subject->model, subject->engine, &comparison->operators,
+                                 error);
+}
+
 enum omma_status comparison_run(const struct compare_dump *dump, const char *image_dir,
-                                struct omma_model *model, struct omma_engine *engine,
+                                const struct compare_subject *subject,
+                                const struct compare_subject *exact,
                                 const struct compare_tolerances *tolerances,
                                 struct comparison *comparison, struct omma_error *error)
 {
+    struct omma_model *model = subject->model;
     const struct omma_model_info *info = omma_model_info(model);
     struct run run = {0};
     enum omma_status status;
 
     *comparison = (struct comparison){0};
+    if (dump->quantization != NULL && info->n_int8_linears == 0) {
+        return fail(error, OMMA_STATUS_USAGE,
+                    "%s: a dump of a quantized model (%s); expected one, found %s", dump->path,
+                    dump->quantization, info->path);
+    }
     TRY_OR(status, done, compare_stages_open(dump, info, tolerances, &comparison->stages, error));
     TRY_OR(status, done, prepare_steps(dump, info, tolerances->precision, &run, comparison, error));
     TRY_OR(status, done, open_images(dump, image_dir, &run, error));
@@ -245,8 +322,12 @@ enum omma_status comparison_run(const struct compare_dump *dump, const char *ima
     compare_ids(dump, &run.prompt, &comparison->ids);
     if (comparison->ids.equal) {
         TRY_OR(status, done, compare_pixels(dump, &run, tolerances, &comparison->pixels, error));
-        TRY_OR(status, done, compute(engine, &run, comparison, error));
+        if (exact != NULL) {
+            TRY_OR(status, done, keep_exact(exact, subject, &run, comparison, error));
+        }
+        TRY_OR(status, done, compute(subject->engine, &run, comparison, error));
     }
+    status = compare_operators(dump, subject, comparison, error);
 done:
     run_close(&run);
     return status;
@@ -255,6 +336,7 @@ done:
 void comparison_close(struct comparison *comparison)
 {
     compare_stages_close(&comparison->stages);
+    compare_operators_close(&comparison->operators);
     free(comparison->steps);
     *comparison = (struct comparison){0};
 }
@@ -296,6 +378,12 @@ size_t comparison_steps_different(const struct comparison *comparison)
 bool comparison_is_within(const struct comparison *comparison)
 {
     const struct compare_pixels *pixels = &comparison->pixels;
+
+    for (size_t i = 0; i < comparison->operators.n_items; i++) {
+        if (!compare_operator_is_within(&comparison->operators.items[i])) {
+            return false;
+        }
+    }
 
     return comparison->ids.equal && (!pixels->in_dump || pixels->error <= pixels->tolerance) &&
            comparison_first_beyond(comparison) == NULL &&

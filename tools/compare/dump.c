@@ -103,11 +103,12 @@ static enum omma_status read_metadata(struct compare_dump *dump, struct omma_err
     const char *max_tiles = omma_tensor_file_metadata(dump->file, "max_tiles");
     char *end = NULL;
 
-    if (quantization != NULL) {
+    if (quantization != NULL && strcmp(quantization, "int-quantized, W8A8") != 0) {
         return fail(error, OMMA_STATUS_USAGE,
-                    "%s: a dump of a quantized model (%s), which is not supported yet", dump->path,
-                    quantization);
+                    "%s: metadata quantization: expected \"int-quantized, W8A8\", found \"%s\"",
+                    dump->path, quantization);
     }
+    dump->quantization = quantization;
     dump->versions = omma_tensor_file_metadata(dump->file, "versions");
     dump->prompt = omma_tensor_file_metadata(dump->file, "prompt");
     if (dump->prompt == NULL) {

@@ -12,6 +12,10 @@
  *   greedy.bf16 [any] I64             the continuation of the reference's own bf16 run; optional
  * and the metadata prompt, images (a JSON list of file names), max_tiles, versions, and for each
  * stage error.bf16.STAGE: the relative L2 error of the reference's own bf16 run.
+ *
+ * The dump of a quantized model has the metadata quantization, and error.int8.STAGE: the relative
+ * L2 distance of its stage to that of the model before it was quantized; and single operators
+ * (operators.h).
  */
 #ifndef OMMA_COMPARE_DUMP_H
 #define OMMA_COMPARE_DUMP_H
@@ -20,17 +24,18 @@
 
 struct compare_dump {
     struct omma_tensor_file *file;
-    const char *path;     /* borrowed */
-    const char *prompt;   /* owned by file, as all text of the metadata */
-    const char *versions; /* of the reference's libraries; NULL: not said */
-    char **images;        /* [n_images] file names without folder */
+    const char *path;         /* borrowed */
+    const char *prompt;       /* owned by file, as all text of the metadata */
+    const char *versions;     /* of the reference's libraries; NULL: not said */
+    const char *quantization; /* "int-quantized, W8A8": what the model is; NULL: not quantized */
+    char **images;            /* [n_images] file names without folder */
     size_t n_images;
     size_t max_tiles;
     const struct omma_tensor *ids, *greedy, *margin; /* greedy and margin: NULL if absent */
     const struct omma_tensor *greedy_bf16;           /* of the reference's bf16 run; NULL: absent */
 };
 
-/* OMMA_STATUS_USAGE for a file that is no such dump, or one of a quantized model. */
+/* OMMA_STATUS_USAGE for a file that is no such dump, or one of another kind of quantized model. */
 enum omma_status compare_dump_open(const char *path, struct compare_dump *dump,
                                    struct omma_error *error);
 /* Accepts a dump of all zeroes or one that failed to open. */

@@ -26,9 +26,13 @@ static void print_head(const struct compare_context *context, const struct compa
         printf("           %s\n", context->dump->versions);
     }
     printf("model      %s\n", context->model->path);
-    printf("engine     %s, precision %s, KV cache %s, gemm %s, %zu thread%s, chunks of %zu\n",
-           engine->isa, engine->precision, engine->kv_dtype, engine->gemm, engine->n_threads,
-           engine->n_threads == 1 ? "" : "s", context->prefill_chunk);
+    printf("engine     %s, precision %s%s, KV cache %s, gemm %s, %zu thread%s, chunks of %zu\n",
+           engine->isa, engine->precision,
+           engine->int8_activations             ? ", int8 by int8"
+           : context->model->n_int8_linears > 0 ? ", int8 weights alone"
+                                                : "",
+           engine->kv_dtype, engine->gemm, engine->n_threads, engine->n_threads == 1 ? "" : "s",
+           context->prefill_chunk);
     if (ids->equal) {
         printf("ids        %zu, equal\n", ids->n_dump);
     } else {
@@ -57,7 +61,8 @@ static void print_stage(const struct compare_stage *stage, bool is_first_beyond)
     if (verdict == COMPARE_WITHIN) {
         printf("  within\n");
     } else if (verdict == COMPARE_UNJUDGED) {
-        printf("  not compared: the dump has no bf16 error\n");
+        printf("  not compared: %s\n",
+               stage->int8_error > 0 ? "--unquantized is not given" : "the dump has no bf16 error");
     } else if (stage->wrong_width != 0) {
         printf("  BEYOND: width %zu here, %zu in the dump\n", stage->wrong_width, stage->width);
     } else if (verdict == COMPARE_MISSING) {
@@ -100,6 +105,48 @@ static void print_stages(const struct comparison *comparison)
     }
 }
 
+/* The stages that quantization changes, by their distance to the unquantized model's. */
+static void print_distances(const struct comparison *comparison)
+{
+    printf("\n%-24s  %9s  %9s  %6s  %s\n", "distance of", "here", "ref. int8", "factor", "must be");
+    for (size_t i = 0; i < comparison->stages.n_items; i++) {
+        const struct compare_stage *stage = &comparison->stages.items[i];
+        struct compare_band band = compare_stage_band(stage);
+        double distance = compare_stage_distance(stage);
+
+        if (stage->int8_error > 0) {
+            printf("%-24s", stage->name);
+            print_number(distance);
+            print_number(stage->int8_error);
+            if (distance >= 0) {
+                printf("  %6.3f", distance / stage->int8_error);
+            } else {
+                printf("  %6s", "-");
+            }
+            printf("  %g to %g\n", band.low, band.high);
+        }
+    }
+}
+
+static void print_operators(const struct comparison *comparison)
+{
+    if (!comparison->operators_run) {
+        printf("\noperators  not compared: int8 activations are off\n");
+        return;
+    }
+    printf("\n%-26s  %6s  %6s  %6s  %9s  %9s  %9s\n", "operator", "tokens", "scales", "values",
+           "at a half", "sums", "output");
+    for (size_t i = 0; i < comparison->operators.n_items; i++) {
+        const struct compare_operator *one = &comparison->operators.items[i];
+
+        printf("%-26s  %6zu  %6zu  %6zu  %9zu  %9zu  %9.2e  %s\n", one->name, one->n_tokens,
+               one->n_scales, one->n_different, one->n_near, one->n_sums, one->error,
+               compare_operator_is_within(one) ? "within" : "BEYOND");
+    }
+    printf("(tokens whose scale differs; int8 values that differ, and those of them whose input is "
+           "at a half; wrong sums; error)\n");
+}
+
 static void print_steps(const struct comparison *comparison)
 {
     size_t n = comparison->n_steps, compared = comparison_steps_compared(comparison);
@@ -131,6 +178,10 @@ enum omma_status compare_report_text(const struct compare_context *context,
 
     print_head(context, comparison);
     print_stages(comparison);
+    if (context->dump->quantization != NULL) {
+        print_distances(comparison);
+        print_operators(comparison);
+    }
     print_steps(comparison);
     if (comparison_is_within(comparison)) {
         printf("all that was compared is within\n");
@@ -174,12 +225,32 @@ static json_t *stages_json(const struct comparison *comparison)
         bool is_known = comparison->ids.equal && verdict != COMPARE_MISSING;
 
         json_array_append_new(
-            list, json_pack("{s:s, s:I, s:o, s:o, s:o, s:s}", "stage", stage->name, "rows",
-                            (json_int_t)stage->n_rows, "error",
+            list, json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:s}", "stage", stage->name,
+                            "rows", (json_int_t)stage->n_rows, "error",
                             number_or_null(is_known ? compare_stage_error(stage) : -1), "tolerance",
                             number_or_null(stage->tolerance), "reference_bf16",
-                            number_or_null(stage->reference_error), "verdict",
+                            number_or_null(stage->reference_error), "distance",
+                            number_or_null(compare_stage_distance(stage)), "reference_int8",
+                            number_or_null(stage->int8_error), "verdict",
                             comparison->ids.equal ? verdict_name(verdict) : "not compared"));
+    }
+    return list;
+}
+
+static json_t *operators_json(const struct comparison *comparison)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < comparison->operators.n_items; i++) {
+        const struct compare_operator *one = &comparison->operators.items[i];
+
+        json_array_append_new(
+            list,
+            json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:b}", "operator", one->name, "tokens",
+                      (json_int_t)one->n_tokens, "scales", (json_int_t)one->n_scales, "different",
+                      (json_int_t)one->n_different, "at_a_half", (json_int_t)one->n_near, "sums",
+                      (json_int_t)one->n_sums, "error", number_or_null(one->error), "within",
+                      compare_operator_is_within(one)));
     }
     return list;
 }
@@ -263,6 +334,9 @@ enum omma_status compare_report_json(const struct compare_context *context,
     json_out_set(&out, "ids", ids_json(&comparison->ids));
     json_out_set(&out, "pixels", pixels_json(&comparison->pixels));
     json_out_set(&out, "stages", stages_json(comparison));
+    json_out_set(&out, "int8_activations", json_boolean(engine->int8_activations));
+    json_out_set(&out, "operators",
+                 comparison->operators_run ? operators_json(comparison) : json_null());
     json_out_set(&out, "first_beyond", first != NULL ? json_string(first->name) : json_null());
     json_out_set(&out, "greedy", steps_json(comparison));
     json_out_set(&out, "not_compared", not_compared_json(comparison));

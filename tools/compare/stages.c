@@ -72,15 +72,17 @@ static bool ends_with(const char *text, const char *end)
 static bool is_no_stage(const char *name)
 {
     return strcmp(name, "ids") == 0 || strcmp(name, "pixels") == 0 || strcmp(name, "greedy") == 0 ||
-           strncmp(name, "greedy.", 7) == 0 || ends_with(name, ".rows");
+           strncmp(name, "greedy.", 7) == 0 || strncmp(name, "op.", 3) == 0 ||
+           ends_with(name, ".rows");
 }
 
-static double reference_error(const struct compare_dump *dump, const char *stage)
+/* kind: "bf16" or "int8" */
+static double reference_error(const struct compare_dump *dump, const char *kind, const char *stage)
 {
     char key[STAGE_NAME_BYTES + 16];
     const char *text;
 
-    snprintf(key, sizeof key, "error.bf16.%s", stage);
+    snprintf(key, sizeof key, "error.%s.%s", kind, stage);
     text = omma_tensor_file_metadata(dump->file, key);
     return text == NULL ? -1 : strtod(text, NULL);
 }
@@ -102,6 +104,9 @@ static double tolerance_of(const struct compare_stage *stage, const struct omma_
         if (fits(tolerances->set[i].stage, stage->name)) {
             return tolerances->set[i].limit;
         }
+    }
+    if (stage->int8_error > 0) {
+        return -1; /* judged by its distance */
     }
     if (tolerances->precision == OMMA_PRECISION_BF16) {
         return stage->reference_error < 0
@@ -128,7 +133,8 @@ static enum omma_status read_stage(const struct compare_dump *dump,
         .values = values,
         .n_rows = values->shape[0],
         .width = values->shape[1],
-        .reference_error = reference_error(dump, values->name),
+        .reference_error = reference_error(dump, "bf16", values->name),
+        .int8_error = reference_error(dump, "int8", values->name),
     };
     snprintf(key, sizeof key, "%s.rows", values->name);
     stage->rows = omma_tensor_file_find(dump->file, key);
@@ -259,6 +265,9 @@ void compare_stages_close(struct compare_stages *stages)
     for (size_t i = 0; i < stages->n_absent; i++) {
         free(stages->absent[i]);
     }
+    for (size_t i = 0; i < stages->n_items; i++) {
+        free(stages->items[i].exact);
+    }
     free(stages->absent);
     free(stages->unknown);
     free(stages->items);
@@ -297,6 +306,46 @@ static size_t lower_bound(const struct compare_stage *stage, size_t row)
     return low;
 }
 
+void compare_stages_keep(void *user, const char *name, size_t first_row, size_t n_rows,
+                         size_t width, const float *values)
+{
+    struct compare_stage *stage = find_stage(user, name);
+
+    if (stage == NULL || width != stage->width || first_row != stage->n_exact) {
+        return; /* rows come in order: logits of a later step are row 0 once more */
+    }
+    if (stage->n_exact + n_rows > stage->capacity) {
+        size_t capacity = 2 * stage->capacity + n_rows;
+        float *exact = realloc(stage->exact, capacity * width * sizeof *exact);
+
+        if (exact == NULL) {
+            return;
+        }
+        stage->exact = exact;
+        stage->capacity = capacity;
+    }
+    memcpy(stage->exact + stage->n_exact * width, values, n_rows * width * sizeof *values);
+    stage->n_exact += n_rows;
+}
+
+/* Add the rows that come next to the distance. */
+static void measure(struct compare_stage *stage, size_t first_row, size_t n_rows,
+                    const float *values)
+{
+    const float *exact = stage->exact + first_row * stage->width;
+
+    if (first_row != stage->n_measured || first_row + n_rows > stage->n_exact) {
+        return;
+    }
+    for (size_t i = 0; i < n_rows * stage->width; i++) {
+        double difference = (double)values[i] - exact[i];
+
+        stage->distance2 += difference * difference;
+        stage->exact2 += (double)exact[i] * exact[i];
+    }
+    stage->n_measured += n_rows;
+}
+
 void compare_stages_observe(void *user, const char *name, size_t first_row, size_t n_rows,
                             size_t width, const float *values)
 {
@@ -309,6 +358,7 @@ void compare_stages_observe(void *user, const char *name, size_t first_row, size
         stage->wrong_width = width;
         return;
     }
+    measure(stage, first_row, n_rows, values);
     for (size_t i = lower_bound(stage, first_row);
          i < stage->n_rows && row_of(stage, i) < first_row + n_rows; i++) {
         const float *ours = values + (row_of(stage, i) - first_row) * width;
@@ -335,13 +385,39 @@ double compare_stage_error(const struct compare_stage *stage)
     return sqrt(stage->difference2) / sqrt(stage->norm2);
 }
 
+double compare_stage_distance(const struct compare_stage *stage)
+{
+    if (stage->exact == NULL) {
+        return -1;
+    }
+    return stage->distance2 == 0 ? 0 : sqrt(stage->distance2) / sqrt(stage->exact2);
+}
+
+struct compare_band compare_stage_band(const struct compare_stage *stage)
+{
+    return strcmp(stage->name, "logits") == 0 ? (struct compare_band){0.8, 1.2}
+                                              : (struct compare_band){0.9, 1.1};
+}
+
+static enum compare_verdict judge_distance(const struct compare_stage *stage)
+{
+    struct compare_band band = compare_stage_band(stage);
+    double factor = compare_stage_distance(stage) / stage->int8_error;
+
+    if (stage->n_measured != stage->n_exact) {
+        return COMPARE_MISSING;
+    }
+    return factor >= band.low && factor <= band.high ? COMPARE_WITHIN : COMPARE_BEYOND;
+}
+
 enum compare_verdict compare_stage_verdict(const struct compare_stage *stage)
 {
     if (stage->n_seen != stage->n_rows || stage->wrong_width != 0) {
         return COMPARE_MISSING;
     }
     if (stage->tolerance < 0) {
-        return COMPARE_UNJUDGED;
+        return stage->int8_error > 0 && stage->exact != NULL ? judge_distance(stage)
+                                                             : COMPARE_UNJUDGED;
     }
     /* an error that is not a number is beyond any tolerance */
     return compare_stage_error(stage) <= stage->tolerance ? COMPARE_WITHIN : COMPARE_BEYOND;

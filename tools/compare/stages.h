@@ -20,6 +20,14 @@ struct compare_stage {
     double difference2, norm2; /* sums of squares: ours - dump, dump */
     size_t n_seen;             /* rows of the dump that were computed */
     size_t wrong_width;        /* width that the engine reported instead; 0: none */
+
+    /* Of a quantized model's dump: distances to the stage of the unquantized model, |quantized -
+     * exact| / |exact| over all rows. */
+    double int8_error;        /* the reference's; negative: not in the dump */
+    float *exact;             /* [n_exact][width]; NULL: no unquantized model was run */
+    size_t n_exact, capacity; /* rows, and those that exact has room for */
+    double distance2, exact2; /* sums of squares: ours - exact, exact */
+    size_t n_measured;        /* rows of ours */
 };
 
 struct compare_stages {
@@ -54,14 +62,31 @@ void compare_stages_close(struct compare_stages *stages);
 void compare_stages_observe(void *user, const char *stage, size_t first_row, size_t n_rows,
                             size_t width, const float *values);
 
+/* The same for the unquantized model, which runs first: all its rows are kept.  A row for which
+ * there is no memory is missed, and the stage is COMPARE_MISSING. */
+void compare_stages_keep(void *user, const char *stage, size_t first_row, size_t n_rows,
+                         size_t width, const float *values);
+
 /* |ours - dump| / |dump| over the dump's rows. */
 double compare_stage_error(const struct compare_stage *stage);
+
+/* |ours - exact| / |exact|; negative: no unquantized model was run. */
+double compare_stage_distance(const struct compare_stage *stage);
+
+/* How a stage that quantization changes is judged: by its distance, which must be the reference's
+ * times a factor between these.  Rounding flips are amplified from layer to layer, so that two
+ * right implementations differ from each other, but not in their distance to what is exact. */
+struct compare_band {
+    double low, high;
+};
+struct compare_band compare_stage_band(const struct compare_stage *stage);
 
 enum compare_verdict {
     COMPARE_WITHIN,
     COMPARE_BEYOND,  /* more than the tolerance, or not a number */
     COMPARE_MISSING, /* the engine did not compute all rows of the dump, or in another width */
-    COMPARE_UNJUDGED /* no tolerance applies: a bf16 run, and no bf16 error in the dump */
+    COMPARE_UNJUDGED /* no tolerance applies: a bf16 run, and no bf16 error in the dump; or int8,
+                        and no unquantized model */
 };
 enum compare_verdict compare_stage_verdict(const struct compare_stage *stage);
 
