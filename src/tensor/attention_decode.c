@@ -1,6 +1,6 @@
 /*
  * One query a sequence.  The heads that share a key head are the rows of a GEMV over the keys as
- * they lie, so each key and value is read once.  A task is a sequence's key head and a block of
+ * they lie, so each key and value is read once.  A task is a key head of a sequence and a block of
  * KEYS keys; it leaves a partial result (output, maximum, sum) for each of its heads, and after a
  * barrier these are combined in the order of the blocks: whoever computed them, the bits are the
  * same.
@@ -125,21 +125,45 @@ static void combine_head(const struct omma_compute *compute, const struct omma_a
 
 /* One key head's heads over one block of keys. */
 static void run_task(struct omma_thread *self, const struct omma_compute *compute,
-                     const struct omma_attention *a, size_t task)
+                     const struct omma_attention *a, size_t kv_head, size_t block)
 {
-    size_t n_blocks = count_blocks(a), group = a->n_heads / a->n_kv_heads;
-    size_t head = task / n_blocks * group;
+    size_t group = a->n_heads / a->n_kv_heads, head = kv_head * group;
 
     for (size_t i = 0; i < group; i += OMMA_GEMV_MAX_M) {
-        run_block(compute, a, head + i, omma_min(OMMA_GEMV_MAX_M, group - i), task % n_blocks,
+        run_block(compute, a, head + i, omma_min(OMMA_GEMV_MAX_M, group - i), block,
                   (float *)(void *)self->scratch);
     }
+}
+
+/* This thread's part of one key head of the sequences with one query, of which n_before blocks come
+ * before; how many blocks it has.  Heads come in order, and all sequences in a head, so that a head
+ * is always read by the same threads (model/language/kv_cache.h). */
+static size_t run_head(struct omma_thread *self, const struct omma_compute *compute,
+                       const struct omma_attention *attentions, size_t n, size_t kv_head,
+                       struct omma_range range, size_t n_before)
+{
+    size_t n_here = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const struct omma_attention *a = &attentions[i];
+        struct omma_range own;
+
+        if (a->n_queries == 1) {
+            own = omma_range_within(range, n_before + n_here, count_blocks(a));
+            n_here += count_blocks(a);
+            for (size_t block = own.begin; block < own.end; block++) {
+                run_task(self, compute, a, kv_head, block);
+            }
+        }
+    }
+    return n_here;
 }
 
 void omma_attention_decode(struct omma_thread *self, const struct omma_compute *compute,
                            const struct omma_attention *attentions, size_t n)
 {
     size_t n_tasks = 0, n_heads = 0, n_tasks_before = 0, n_heads_before = 0;
+    size_t n_kv_heads = attentions[0].n_kv_heads; /* of all sequences */
     struct omma_range range, heads, own;
 
     for (size_t i = 0; i < n; i++) {
@@ -153,16 +177,8 @@ void omma_attention_decode(struct omma_thread *self, const struct omma_compute *
     }
     range = omma_team_range(self, n_tasks);
     heads = omma_team_range(self, n_heads);
-    for (size_t i = 0; i < n; i++) {
-        const struct omma_attention *a = &attentions[i];
-
-        if (a->n_queries == 1) {
-            own = omma_range_within(range, n_tasks_before, a->n_kv_heads * count_blocks(a));
-            n_tasks_before += a->n_kv_heads * count_blocks(a);
-            for (size_t task = own.begin; task < own.end; task++) {
-                run_task(self, compute, a, task);
-            }
-        }
+    for (size_t kv_head = 0; kv_head < n_kv_heads; kv_head++) {
+        n_tasks_before += run_head(self, compute, attentions, n, kv_head, range, n_tasks_before);
     }
     omma_team_barrier(self);
     for (size_t i = 0; i < n; i++) {
