@@ -30,7 +30,8 @@ enum {
     /* rows of x between two prefetches of weights: few lines are asked for at a time, as those
        beyond what the core keeps in flight are lost */
     SLICE = 12,
-    I8_STEP = 128, /* columns of an int8 block are a multiple */
+    I8_STEP = 128,   /* columns of an int8 block are a multiple */
+    ROWS_AHEAD = 16, /* that the rows of a residual are asked for */
 };
 
 static_assert(OMMA_GEMV_MAX_M * WIDE_STRIDE * 4 <= STRIP_BYTES, "a strip holds those of a GEMV");
@@ -411,6 +412,32 @@ static void scale_row(const struct omma_compute *compute, const struct omma_oper
     }
 }
 
+/* Add m rows of a strip [m][n] to what an output points at, from (row, column) on.  Those rows lie
+ * far apart, and mostly in no cache, so they are asked for ahead; what the loop needs is held in
+ * registers, as a load at the place in its page of a store before it waits for that. */
+static void add_strip(const struct omma_kernels *kernels, size_t m, size_t n, size_t row,
+                      size_t column, const float *strip, size_t strip_stride,
+                      const struct omma_output *output)
+{
+    const float *scale = output->scale != NULL ? output->scale + column : NULL;
+    size_t stride = output->f32_stride;
+    float *residual = output->f32 + row * stride + column;
+    omma_scale_add_fn scale_add = kernels->scale_add;
+    omma_add_fn add = kernels->add;
+
+    for (size_t i = 0; i < m; i++, strip += strip_stride, residual += stride) {
+        if (i + ROWS_AHEAD < m) {
+            __builtin_prefetch(residual + ROWS_AHEAD * stride, 1, 3);
+            __builtin_prefetch(residual + ROWS_AHEAD * stride + n - 1, 1, 3);
+        }
+        if (scale != NULL) {
+            scale_add(n, scale, strip, residual);
+        } else {
+            add(n, strip, residual);
+        }
+    }
+}
+
 /* Hand a strip [m][n] of y, rows from first on, columns those of rows, to its output.  The strip is
  * used as a workspace. */
 static void finish_strip(const struct omma_compute *compute, size_t m, const struct omma_operand *x,
@@ -419,36 +446,26 @@ static void finish_strip(const struct omma_compute *compute, size_t m, const str
 {
     const struct omma_kernels *kernels = &compute->kernels;
     size_t n = rows->n, column = rows->first;
+    bool is_raw = bias != NULL || rows->w->scales != NULL; /* not y yet */
 
-    for (size_t i = 0; i < m; i++) {
+    for (size_t i = 0; i < m && (is_raw || output->kind != OMMA_OUTPUT_RESIDUAL); i++) {
         float *y = strip + i * stride;
 
         scale_row(compute, x, first + i, rows, y);
         if (bias != NULL) {
             kernels->add(n, bias + column, y);
         }
-        switch (output->kind) {
-        case OMMA_OUTPUT_STORE:
-            memcpy(output->f32 + (first + i) * output->f32_stride + column, y, n * sizeof *y);
-            break;
-        case OMMA_OUTPUT_OPERAND:
-            omma_operand_store(compute, &output->operand, first + i, column, y, n);
-            break;
-        case OMMA_OUTPUT_GELU:
+        if (output->kind == OMMA_OUTPUT_GELU) {
             kernels->gelu(n, y, y);
+        }
+        if (output->kind == OMMA_OUTPUT_STORE) {
+            memcpy(output->f32 + (first + i) * output->f32_stride + column, y, n * sizeof *y);
+        } else if (output->kind != OMMA_OUTPUT_RESIDUAL) {
             omma_operand_store(compute, &output->operand, first + i, column, y, n);
-            break;
-        case OMMA_OUTPUT_RESIDUAL: {
-            float *residual = output->f32 + (first + i) * output->f32_stride + column;
-
-            if (output->scale != NULL) {
-                kernels->scale_add(n, output->scale + column, y, residual);
-            } else {
-                kernels->add(n, y, residual);
-            }
-            break;
         }
-        }
+    }
+    if (output->kind == OMMA_OUTPUT_RESIDUAL) {
+        add_strip(kernels, m, n, first, column, strip, stride, output);
     }
 }
 
