@@ -37,7 +37,7 @@ local_on() {
         cat /tmp/doctor
         die "omma doctor $*: $n_local of $n_found nodes have all pages, expected $n_nodes"
     }
-    note "$*: $(grep '^  node' /tmp/doctor | tr -s ' ' | tr '\n' '.')"
+    note "${*:-no option}: $(grep '^  node' /tmp/doctor | tr -s ' ' | tr '\n' '.')"
 }
 
 # tells TEXT OPTION...: omma doctor tells this.
