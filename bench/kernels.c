@@ -34,6 +34,7 @@ struct bench {
     void *a;         /* [MAX_M][MAX_K + 32] f32 or bf16 */
     void *panel;     /* [MAX_K][32] f32 */
     float *c;        /* [MAX_M][32], or y of a GEMV */
+    int32_t *sums;   /* [MAX_M] of rows of bytes */
     char *stream;    /* STREAM_BYTES of weights */
     size_t position; /* of the next slice in the stream */
 };
@@ -96,6 +97,12 @@ static double limit_bf16_dot(struct bench *bench, size_t m, size_t k)
     return (double)bench->kernels.probe_bf16_dot(25000);
 }
 
+static double limit_i8_dot(struct bench *bench, size_t m, size_t k)
+{
+    (void)m, (void)k;
+    return (double)bench->kernels.probe_i8_dot(200000);
+}
+
 /* The next slice of the stream, of rows of row_bytes. */
 static const void *next_slice(struct bench *bench, size_t row_bytes, size_t *n_rows)
 {
@@ -151,6 +158,18 @@ static double work_gemm_bf16(struct bench *bench, size_t m, size_t k)
     return (double)(n * m * k * OMMA_PANEL_COLUMNS);
 }
 
+static double work_gemm_i8(struct bench *bench, size_t m, size_t k)
+{
+    size_t n = n_calls(m, k);
+
+    for (size_t i = 0; i < n; i++) {
+        bench->kernels.gemm_i8(m, OMMA_PANEL_COLUMNS, k, bench->a, k + 64, bench->sums,
+                               bench->panel, (int32_t *)(void *)bench->c, OMMA_PANEL_COLUMNS,
+                               false);
+    }
+    return (double)(n * m * k * OMMA_PANEL_COLUMNS);
+}
+
 /* ---- streams ----------------------------------------------------------------------------------
  */
 
@@ -181,6 +200,34 @@ static double work_gemv_bf16_bf16w(struct bench *bench, size_t m, size_t k)
     return (double)(n * k * 2);
 }
 
+static double work_gemv_i8(struct bench *bench, size_t m, size_t k)
+{
+    size_t n;
+    const void *w = next_slice(bench, k, &n);
+
+    bench->kernels.gemv_i8(m, n, k, bench->a, k + 64, bench->sums, w, k,
+                           (int32_t *)(void *)bench->c, n);
+    return (double)(n * k);
+}
+
+static double work_gemv_f32_i8w(struct bench *bench, size_t m, size_t k)
+{
+    size_t n;
+    const void *w = next_slice(bench, k, &n);
+
+    bench->kernels.gemv_f32_i8w(m, n, k, bench->a, k + 16, w, k, bench->c, n);
+    return (double)(n * k);
+}
+
+static double work_gemv_bf16_i8w(struct bench *bench, size_t m, size_t k)
+{
+    size_t n;
+    const void *w = next_slice(bench, k, &n);
+
+    bench->kernels.gemv_bf16_i8w(m, n, k, bench->a, k + 32, w, k, bench->c, n);
+    return (double)(n * k);
+}
+
 /* m query heads over keys of 64 elements. */
 static double work_weighted_sum_bf16(struct bench *bench, size_t m, size_t k)
 {
@@ -202,6 +249,18 @@ static double work_pack_rows_bf16(struct bench *bench, size_t m, size_t k)
         bench->kernels.pack_rows_bf16(OMMA_PANEL_COLUMNS, k, w + j * k, k, bench->panel);
     }
     return (double)(n * k * 2);
+}
+
+static double work_pack_rows_i8(struct bench *bench, size_t m, size_t k)
+{
+    size_t n;
+    const int8_t *w = next_slice(bench, k, &n);
+
+    (void)m;
+    for (size_t j = 0; j < n; j += OMMA_PANEL_COLUMNS) {
+        bench->kernels.pack_rows_i8(OMMA_PANEL_COLUMNS, k, w + j * k, k, bench->panel);
+    }
+    return (double)(n * k);
 }
 
 static double work_pack_rows_f32_bf16(struct bench *bench, size_t m, size_t k)
@@ -256,12 +315,19 @@ static void print_tier(struct bench *bench)
     print_gemm(bench, "gemm_f32", limit_f32_fma, work_gemm_f32);
     print_gemm(bench, "gemm_bf16", kernels->probe_bf16_dot != NULL ? limit_bf16_dot : limit_f32_fma,
                work_gemm_bf16);
+    if (kernels->probe_i8_dot != NULL) {
+        print_gemm(bench, "gemm_i8", limit_i8_dot, work_gemm_i8);
+    }
     printf("streams, GB/s of weights and %% of reading, m 1 2 3 4 6 8\n");
     print_stream(bench, "gemv_f32_f32w", work_gemv_f32_f32w, OMMA_GEMV_MAX_M);
     print_stream(bench, "gemv_f32_bf16w", work_gemv_f32_bf16w, OMMA_GEMV_MAX_M);
     print_stream(bench, "gemv_bf16_bf16w", work_gemv_bf16_bf16w, OMMA_GEMV_MAX_M);
+    print_stream(bench, "gemv_i8", work_gemv_i8, OMMA_GEMV_MAX_M);
+    print_stream(bench, "gemv_f32_i8w", work_gemv_f32_i8w, OMMA_GEMV_MAX_M);
+    print_stream(bench, "gemv_bf16_i8w", work_gemv_bf16_i8w, OMMA_GEMV_MAX_M);
     print_stream(bench, "weighted_sum_bf16", work_weighted_sum_bf16, OMMA_GEMV_MAX_M);
     print_stream(bench, "pack_rows_bf16", work_pack_rows_bf16, 1);
+    print_stream(bench, "pack_rows_i8", work_pack_rows_i8, 1);
     print_stream(bench, "pack_rows_f32_bf16", work_pack_rows_f32_bf16, 1);
 }
 
@@ -294,6 +360,7 @@ int main(int n_arguments, char **arguments)
         .a = memory((size_t)MAX_M * (MAX_K + 32) * sizeof(float)),
         .panel = memory((size_t)MAX_K * OMMA_PANEL_COLUMNS * sizeof(float)),
         .c = memory(SLICE_BYTES),
+        .sums = memory(MAX_M * sizeof(int32_t)),
         .stream = memory(STREAM_BYTES),
     };
 
@@ -309,6 +376,7 @@ int main(int n_arguments, char **arguments)
     free(bench.a);
     free(bench.panel);
     free(bench.c);
+    free(bench.sums);
     free(bench.stream);
     return 0;
 }

@@ -10,6 +10,10 @@ AC_DEFUN([OMMA_ISA_FLAGS], [
     OMMA_ISA_TIER([AVX512], [m4_normalize(omma_avx512_flags)],
         [[#include <immintrin.h>]],
         [[return (int)_mm512_reduce_add_ps(_mm512_cvtepi32_ps(_mm512_maskz_abs_epi8(1, _mm512_setzero_si512())));]])
+    OMMA_ISA_TIER([AVX512VNNI], [m4_normalize(omma_avx512_flags -mavx512vnni)],
+        [[#include <immintrin.h>]],
+        [[__m512i a = _mm512_setzero_si512();
+          return _mm512_reduce_add_epi32(_mm512_dpbusd_epi32(a, a, a));]])
     OMMA_ISA_TIER([AVX512BF16], [m4_normalize(omma_avx512_flags -mavx512vnni -mavx512bf16)],
         [[#include <immintrin.h>]],
         [[__m512bh a = _mm512_cvtne2ps_pbh(_mm512_setzero_ps(), _mm512_setzero_ps());

@@ -12,7 +12,12 @@
 
 #include "simd/tmpl/gemv_512.h"
 
-enum weight { WEIGHT_F32, WEIGHT_BF16, WEIGHT_F16 };
+enum weight { WEIGHT_F32, WEIGHT_BF16, WEIGHT_F16, WEIGHT_I8 };
+
+BODY size_t bytes_of(const enum weight type)
+{
+    return type == WEIGHT_F32 ? 4 : type == WEIGHT_I8 ? 1 : 2;
+}
 
 /* Sixteen weights as f32. */
 BODY __m512 load_weights(const enum weight type, const char *w)
@@ -21,6 +26,9 @@ BODY __m512 load_weights(const enum weight type, const char *w)
 
     if (type == WEIGHT_F32) {
         return _mm512_loadu_ps(w);
+    }
+    if (type == WEIGHT_I8) {
+        return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const void *)w)));
     }
     half = _mm256_loadu_si256((const void *)w);
     if (type == WEIGHT_F16) {
@@ -37,6 +45,9 @@ BODY __m512 load_first_weights(const enum weight type, const char *w, __mmask16 
     if (type == WEIGHT_F32) {
         return _mm512_maskz_loadu_ps(mask, w);
     }
+    if (type == WEIGHT_I8) {
+        return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(mask, w)));
+    }
     half = _mm256_maskz_loadu_epi16(mask, w);
     if (type == WEIGHT_F16) {
         return _mm512_cvtph_ps(half);
@@ -48,7 +59,7 @@ BODY __m512 load_first_weights(const enum weight type, const char *w, __mmask16 
 BODY void piece_f32(const int m, const enum weight type, size_t k, const float *x, size_t x_stride,
                     const char *w, const char *next, struct sums *sums)
 {
-    const size_t bytes = type == WEIGHT_F32 ? 4 : 2;
+    const size_t bytes = bytes_of(type);
     __m512 even[M], odd[M];
     size_t p = 0;
 
@@ -96,7 +107,7 @@ BODY void piece_f32(const int m, const enum weight type, size_t k, const float *
 BODY void rows_f32(const int m, const enum weight type, size_t n, size_t k, const float *x,
                    size_t x_stride, const void *w, size_t w_stride, float *y, size_t y_stride)
 {
-    const size_t bytes = type == WEIGHT_F32 ? 4 : 2;
+    const size_t bytes = bytes_of(type);
     const size_t row_bytes = w_stride * bytes, k_block = k_block_of((size_t)m, sizeof *x);
     const char *row = w;
     struct sums sums[GROUP];
@@ -173,4 +184,10 @@ void omma_gemv_f32_f16w_8x1__avx512(size_t m, size_t n, size_t k, const float *x
                                     const uint16_t *w, size_t w_stride, float *y, size_t y_stride)
 {
     gemv_f32(WEIGHT_F16, m, n, k, x, x_stride, w, w_stride, y, y_stride);
+}
+
+void omma_gemv_f32_i8w_8x1__avx512(size_t m, size_t n, size_t k, const float *x, size_t x_stride,
+                                   const int8_t *w, size_t w_stride, float *y, size_t y_stride)
+{
+    gemv_f32(WEIGHT_I8, m, n, k, x, x_stride, w, w_stride, y, y_stride);
 }

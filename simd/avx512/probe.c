@@ -41,6 +41,31 @@ uint64_t omma_probe_f32_fma__avx512(uint64_t n_rounds)
     return n_rounds * OMMA_PROBE_STEPS * LANES;
 }
 
+/* The chain of bytes without vpdpbusd: products of i16 added in pairs, then to a sum. */
+uint64_t omma_probe_i8_dot__avx512(uint64_t n_rounds)
+{
+    volatile int value = 1;
+    __m512i factor = _mm512_set1_epi32(value);
+    __m512i sums[CHAINS], total = _mm512_setzero_si512();
+
+    UNROLL
+    for (int i = 0; i < CHAINS; i++) {
+        sums[i] = _mm512_set1_epi32(value);
+    }
+    for (uint64_t turn = 0; turn < n_rounds * TURNS; turn++) {
+        UNROLL
+        for (int i = 0; i < CHAINS; i++) {
+            sums[i] = _mm512_add_epi32(sums[i], _mm512_madd_epi16(sums[i], factor));
+        }
+    }
+    UNROLL
+    for (int i = 0; i < CHAINS; i++) {
+        total = _mm512_add_epi32(total, sums[i]);
+    }
+    value = _mm512_reduce_add_epi32(total);
+    return n_rounds * OMMA_PROBE_STEPS * LANES * 2;
+}
+
 typedef __m512i probe_vec;
 
 static inline probe_vec probe_load(const char *at)

@@ -223,4 +223,51 @@ static inline vec_f32 vec_of_f16(vec_u16 a)
     return _mm512_cvtph_ps(a);
 }
 
+/* To the nearest whole numbers, of two the even one. */
+static inline vec_i32 vec_round(vec_f32 a)
+{
+    return _mm512_cvtps_epi32(a);
+}
+
+static inline vec_f32 vec_of_i32(vec_i32 a)
+{
+    return _mm512_cvtepi32_ps(a);
+}
+
+static inline vec_i32 vec_i32_load(const int32_t *x)
+{
+    return _mm512_loadu_si512(x);
+}
+
+static inline vec_i32 vec_i32_load_tail(const int32_t *x, size_t n)
+{
+    return _mm512_maskz_loadu_epi32(vec_first(n), x);
+}
+
+static inline int32_t vec_i32_sum(vec_i32 a)
+{
+    return _mm512_reduce_add_epi32(a);
+}
+
+static inline vec_i32 vec_i8_load(const int8_t *x)
+{
+    return _mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)x));
+}
+
+static inline vec_i32 vec_i8_load_tail(const int8_t *x, size_t n)
+{
+    return _mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(vec_first(n), x));
+}
+
+/* Elements are -128 to 127. */
+static inline void vec_i8_store(int8_t *y, vec_i32 a)
+{
+    _mm_storeu_si128((__m128i *)y, _mm512_cvtepi32_epi8(a));
+}
+
+static inline void vec_i8_store_tail(int8_t *y, size_t n, vec_i32 a)
+{
+    _mm_mask_storeu_epi8(y, vec_first(n), _mm512_cvtepi32_epi8(a));
+}
+
 #endif

@@ -19,6 +19,7 @@
 #ifndef __mmask16
 #define __mmask16 simde__mmask16
 #define __mmask32 simde__mmask32
+#define __mmask64 simde__mmask64
 #endif
 
 /* SIMDe has it, but not under Intel's name. */
@@ -265,6 +266,149 @@ SIMDE_MORE simde__m512 simde_more_mm512_scalef_ps(simde__m512 a, simde__m512 b)
 }
 #undef _mm512_scalef_ps
 #define _mm512_scalef_ps simde_more_mm512_scalef_ps
+
+/* ---- bytes and 32 bits ------------------------------------------------------------------------
+ */
+
+SIMDE_MORE simde__m512i simde_more_mm512_maskz_loadu_epi8(uint64_t mask, const void *memory)
+{
+    simde__m512i v = simde_mm512_setzero_si512();
+
+    simde_more_move(&v, memory, 64, 1, mask);
+    return v;
+}
+#undef _mm512_maskz_loadu_epi8
+#define _mm512_maskz_loadu_epi8 simde_more_mm512_maskz_loadu_epi8
+
+SIMDE_MORE simde__m256i simde_more_mm256_maskz_loadu_epi8(uint32_t mask, const void *memory)
+{
+    simde__m256i v = simde_mm256_setzero_si256();
+
+    simde_more_move(&v, memory, 32, 1, mask);
+    return v;
+}
+#undef _mm256_maskz_loadu_epi8
+#define _mm256_maskz_loadu_epi8 simde_more_mm256_maskz_loadu_epi8
+
+SIMDE_MORE simde__m128i simde_more_mm_maskz_loadu_epi8(uint16_t mask, const void *memory)
+{
+    simde__m128i v = simde_mm_setzero_si128();
+
+    simde_more_move(&v, memory, 16, 1, mask);
+    return v;
+}
+#undef _mm_maskz_loadu_epi8
+#define _mm_maskz_loadu_epi8 simde_more_mm_maskz_loadu_epi8
+
+SIMDE_MORE void simde_more_mm_mask_storeu_epi8(void *memory, uint16_t mask, simde__m128i v)
+{
+    simde_more_move(memory, &v, 16, 1, mask);
+}
+#undef _mm_mask_storeu_epi8
+#define _mm_mask_storeu_epi8 simde_more_mm_mask_storeu_epi8
+
+SIMDE_MORE void simde_more_mm512_mask_storeu_epi32(void *memory, simde__mmask16 mask,
+                                                   simde__m512i v)
+{
+    simde_more_move(memory, &v, 16, 4, mask);
+}
+#undef _mm512_mask_storeu_epi32
+#define _mm512_mask_storeu_epi32 simde_more_mm512_mask_storeu_epi32
+
+SIMDE_MORE int32_t simde_more_mm512_reduce_add_epi32(simde__m512i v)
+{
+    uint32_t lanes[16], sum = 0;
+
+    memcpy(lanes, &v, sizeof v);
+    for (size_t i = 0; i < 16; i++) {
+        sum += lanes[i];
+    }
+    return (int32_t)sum;
+}
+#undef _mm512_reduce_add_epi32
+#define _mm512_reduce_add_epi32 simde_more_mm512_reduce_add_epi32
+
+SIMDE_MORE simde__m512i simde_more_mm512_cvtepi8_epi32(simde__m128i v)
+{
+    int8_t narrow[16];
+    int32_t lanes[16];
+    simde__m512i result;
+
+    memcpy(narrow, &v, sizeof v);
+    for (size_t i = 0; i < 16; i++) {
+        lanes[i] = narrow[i];
+    }
+    memcpy(&result, lanes, sizeof result);
+    return result;
+}
+#undef _mm512_cvtepi8_epi32
+#define _mm512_cvtepi8_epi32 simde_more_mm512_cvtepi8_epi32
+
+SIMDE_MORE simde__m128i simde_more_mm512_cvtepi32_epi8(simde__m512i v)
+{
+    uint32_t lanes[16];
+    uint8_t narrow[16];
+    simde__m128i result;
+
+    memcpy(lanes, &v, sizeof v);
+    for (size_t i = 0; i < 16; i++) {
+        narrow[i] = (uint8_t)lanes[i];
+    }
+    memcpy(&result, narrow, sizeof result);
+    return result;
+}
+#undef _mm512_cvtepi32_epi8
+#define _mm512_cvtepi32_epi8 simde_more_mm512_cvtepi32_epi8
+
+SIMDE_MORE simde__m512 simde_more_mm512_cvtepi32_ps(simde__m512i v)
+{
+    int32_t lanes[16];
+    float values[16];
+    simde__m512 result;
+
+    memcpy(lanes, &v, sizeof v);
+    for (size_t i = 0; i < 16; i++) {
+        values[i] = (float)lanes[i];
+    }
+    memcpy(&result, values, sizeof result);
+    return result;
+}
+#undef _mm512_cvtepi32_ps
+#define _mm512_cvtepi32_ps simde_more_mm512_cvtepi32_ps
+
+SIMDE_MORE simde__m512i simde_more_mm512_cvtps_epi32(simde__m512 v)
+{
+    float values[16];
+    int32_t lanes[16];
+    simde__m512i result;
+
+    memcpy(values, &v, sizeof v);
+    for (size_t i = 0; i < 16; i++) {
+        lanes[i] = (int32_t)lrintf(values[i]);
+    }
+    memcpy(&result, lanes, sizeof result);
+    return result;
+}
+#undef _mm512_cvtps_epi32
+#define _mm512_cvtps_epi32 simde_more_mm512_cvtps_epi32
+
+SIMDE_MORE simde__m512i simde_more_mm512_shuffle_epi32(simde__m512i v, unsigned order)
+{
+    uint32_t lanes[16], from[16];
+
+    memcpy(from, &v, sizeof v);
+    for (size_t i = 0; i < 16; i++) {
+        lanes[i] = from[i / 4 * 4 + (order >> (2 * (i % 4)) & 3)];
+    }
+    memcpy(&v, lanes, sizeof v);
+    return v;
+}
+#undef _mm512_shuffle_epi32
+#define _mm512_shuffle_epi32 simde_more_mm512_shuffle_epi32
+
+/* SIMDe gives Intel's name to the function with a mask. */
+#undef _mm512_madd_epi16
+#define _mm512_madd_epi16 simde_mm512_madd_epi16
 
 /* ---- fused multiply-adds: SIMDe rounds twice where the compiler has no FMA, but the bounds of the
  * kernels' exp and erf rest on one rounding -----------------------------------------------------
