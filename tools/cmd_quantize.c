@@ -158,8 +158,8 @@ static void warn_of_groups(const struct quantize_values *values, struct task *ta
     if (values->group < 0) {
         return;
     }
-    message_warning(task->messages, "scales of groups: transformers with compressed-tensors loads "
-                                    "them, vLLM does not with int8 activations");
+    message_warning(task->messages, "scales of groups: omma and transformers with "
+                                    "compressed-tensors load them, vLLM does not");
     if (n > 0) {
         message_warning(task->messages,
                         "%zu of %zu linears keep one scale a row: their inputs are no multiple "

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
 """What int8 does to the answers: omma's beside those of compressed-tensors' arithmetic on the same folder.
 
-    evaluate.py REFERENCE SOURCE [--held-out FOLDER] [--texts N] [--omma BUILD] [--dialogues N] [--precision auto]
+    evaluate.py REFERENCE SOURCE --omma BUILD [--held-out FOLDER [--dialogues N] | --texts N] [--precision auto] [--threads N]
 
 REFERENCE is the folder of the reference's scripts, SOURCE a model in the original layout, BUILD omma's build folder with
 `omma` and `tests/show/next_tokens` in it.  `omma quantize` makes int8 folders of SOURCE, one scale a row and one for 128
-columns.  The texts are the dialogues of --held-out (written by contrib/demo/held_out.py), the reference's answers as
-continuation, or N made ones with random continuations, for a model of random weights.
+columns.  The texts are the dialogues of --held-out (written by contrib/demo/held_out.py) with the reference's answers, or N of
+random tokens, for a model of random weights.
 
 Printed is the mean Kullback-Leibler divergence of the next token's distribution, from that of the bf16 weights computed in
-float32, over all steps of all continuations:
+float32, over all steps behind the picture:
 
   of omma on its folders and on SOURCE, of compressed-tensors' arithmetic on the same folders (quantize.py's: float32 but for
   the values that it rounds to int8), of what compressed-tensors writes itself, and of a simulated Q8_0: weights and activations
@@ -101,10 +101,11 @@ def folder_weights(dump, folder):
 
 
 def dialogues(dump, tok, context, folder, count, most):
-    """-> [{image, pixels, ids, forced}] of every turn, the reference's answers in the history."""
+    """-> texts [{image, pixels, ids, forced}], a dialogue each, split behind its picture; and questions [{..., ids, right}], a
+    turn each, the reference's answers in the history."""
     from PIL import Image
     from tiles import tiles
-    out = []
+    texts, questions = [], []
     for line in list(open(os.path.join(folder, "dialogues.jsonl"), encoding="utf8"))[:count]:
         d = json.loads(line)
         path = os.path.join(folder, d["image"])
@@ -117,11 +118,15 @@ def dialogues(dump, tok, context, folder, count, most):
             else:
                 text += f"{before}<|im_end|>\n<|im_start|>user\n{turn['question']}<|im_end|>\n<|im_start|>assistant\n"
             before = turn["reference"]
-            out.append({"image": path, "pixels": pixels, "ids": tok.encode(text, add_special_tokens=False), "forced": turn["ids"]})
-    return out
+            ids = tok.encode(text, add_special_tokens=False)
+            questions.append({"image": path, "pixels": pixels, "ids": ids, "forced": [], "right": turn["ids"]})
+        ids = ids + d["turns"][-1]["ids"]
+        split = len(ids) - ids[::-1].index(context) + 1  # with </img>
+        texts.append({"image": path, "pixels": pixels, "ids": ids[:split], "forced": ids[split:]})
+    return texts, questions
 
 
-def made_texts(rng, vocabulary, count, n_prompt=96, n_forced=48):
+def made_texts(rng, vocabulary, count, n_prompt=32, n_forced=48):
     low = min(vocabulary, 150000)
     return [{"image": None, "pixels": None, "ids": rng.integers(0, low, n_prompt).tolist(), "forced": rng.integers(0, low, n_forced).tolist()}
             for _ in range(count)]
@@ -129,10 +134,10 @@ def made_texts(rng, vocabulary, count, n_prompt=96, n_forced=48):
 
 @torch.no_grad()
 def embed(model, items, context):
-    """The embeddings of prompt and continuation, pictures through the vision tower, which is the same in all variants."""
+    """The embeddings of the texts, pictures through the vision tower, which is the same in all variants."""
     known = {}
     for item in items:
-        ids = torch.tensor(item["ids"] + item["forced"][:-1])
+        ids = torch.tensor((item["ids"] + item["forced"])[: len(item["ids"]) + max(len(item["forced"]) - 1, 0)])
         rows = model.model.language_model.embed_tokens(ids).clone()
         if item["image"] is not None:
             if item["image"] not in known:
@@ -182,17 +187,19 @@ def answers(model, dump, items, stop, most=64):
 # ------------------------------------------------------------------------------------------------
 
 
-def omma_lines(build, folder, precision, items, logits, new):
+def omma_lines(omma, folder, items, logits, new):
     lines = "".join(json.dumps({"image": i["image"], "ids": i["ids"]} | ({"new": new} if new else {"forced": i["forced"]})) + "\n" for i in items)
-    got = subprocess.run([os.path.join(build, "tests/show/next_tokens"), folder, precision, logits], input=lines, text=True, capture_output=True)
+    threads = [str(omma.threads)] if omma.threads else []
+    got = subprocess.run([os.path.join(omma.omma, "tests/show/next_tokens"), folder, omma.precision, logits, *threads],
+                         input=lines, text=True, capture_output=True)
     if got.returncode:
         raise SystemExit(f"next_tokens {folder}: {got.stderr}")
     return [json.loads(line)["ids"] for line in got.stdout.splitlines()]
 
 
-def omma_log_probabilities(build, folder, precision, items, vocabulary, scratch):
+def omma_log_probabilities(omma, folder, items, vocabulary, scratch):
     path = os.path.join(scratch, "logits")
-    omma_lines(build, folder, precision, items, path, 0)
+    omma_lines(omma, folder, items, path, 0)
     logits = torch.from_numpy(np.fromfile(path, np.float32).reshape(-1, vocabulary))
     os.remove(path)
     return logits.double().log_softmax(-1).float()
@@ -222,7 +229,10 @@ def main():
     a.add_argument("--texts", type=int, default=4)
     a.add_argument("--omma", required=True)
     a.add_argument("--precision", default="auto")
+    a.add_argument("--threads", type=int, default=0)
     a = a.parse_args()
+    if a.threads:
+        torch.set_num_threads(a.threads)
     sys.path.insert(0, a.reference)
     import dump
     tok, added = dump.tokenizer(a.source)
@@ -230,9 +240,12 @@ def main():
     config = json.load(open(os.path.join(a.source, "config.json"), encoding="utf8"))
     vocabulary = config["llm_config"]["vocab_size"]
     model = dump.build(a.source, context)
-    items = (dialogues(dump, tok, context, a.held_out, a.dialogues, config["max_dynamic_patch"]) if a.held_out
-             else made_texts(np.random.default_rng(5), vocabulary, a.texts))
-    embed(model, items, context)
+    questions = []
+    if a.held_out:
+        items, questions = dialogues(dump, tok, context, a.held_out, a.dialogues, config["max_dynamic_patch"])
+    else:
+        items = made_texts(np.random.default_rng(5), vocabulary, a.texts)
+    embed(model, items + questions, context)
     exact = log_probabilities(model, dump, items)
     print(f"{a.source}: {len(items)} texts, {len(exact)} steps; KL divergence from the bf16 weights in float32, nats a step", flush=True)
 
@@ -240,35 +253,35 @@ def main():
         print(f"     {value:.3e}  {what}", flush=True)
         return value
     with tempfile.TemporaryDirectory() as scratch:
-        folders = {"rows": os.path.join(scratch, "rows"), "groups of 128": os.path.join(scratch, "groups")}
-        for what, folder in folders.items():
-            subprocess.run([os.path.join(a.omma, "omma"), "quantize", *(["--group", "128"] if "groups" in what else []), a.source, folder],
-                           check=True, capture_output=True)
+        folders = {}
+        for what, options in (("rows", []), ("groups of 128", ["--group", "128"]), ("groups of 64", ["--group", "64"])):
+            folders[what] = os.path.join(scratch, what.replace(" ", "-"))
+            subprocess.run([os.path.join(a.omma, "omma"), "quantize", *options, a.source, folders[what]], check=True, capture_output=True)
         stop = added["<|im_end|>"]
         found = {}
         for what, folder in folders.items():
             with Variant(model, folder_weights(dump, folder), int8_token):
                 found[what] = tell(f"compressed-tensors' arithmetic, {what}", divergence(exact, log_probabilities(model, dump, items)))
-                if a.held_out and what == "rows":
-                    theirs = answers(model, dump, items, stop)
+                if what == "rows":
+                    theirs = answers(model, dump, questions, stop)
         with Variant(model, lambda name, w: coarse_rows(w), int8_token):
             tell("compressed-tensors' arithmetic on what it writes itself", divergence(exact, log_probabilities(model, dump, items)))
         with Variant(model, lambda name, w: q8_0(w), q8_0):
             tell("Q8_0, simulated: blocks of 32", divergence(exact, log_probabilities(model, dump, items)))
         del model
         tell(f"omma, bf16 weights, precision {a.precision}",
-             divergence(exact, omma_log_probabilities(a.omma, a.source, a.precision, items, vocabulary, scratch)))
+             divergence(exact, omma_log_probabilities(a, a.source, items, vocabulary, scratch)))
         ours = {what: tell(f"omma, {what}, precision {a.precision}",
-                           divergence(exact, omma_log_probabilities(a.omma, folder, a.precision, items, vocabulary, scratch)))
+                           divergence(exact, omma_log_probabilities(a, folder, items, vocabulary, scratch)))
                 for what, folder in folders.items()}
         for what in folders:
             expect(ours[what] <= 1.1 * found[what], f"{what}: omma {ours[what] / found[what]:.3f} times compressed-tensors' arithmetic on the same folder")
         expect(ours["groups of 128"] < ours["rows"], f"groups of 128 diverge {ours['groups of 128'] / ours['rows']:.3f} times as much as rows")
-        if a.held_out:
-            plain = omma_lines(a.omma, a.source, a.precision, items, os.devnull, 64)
-            quantized = omma_lines(a.omma, folders["rows"], a.precision, items, os.devnull, 64)
-            right = [i["forced"] for i in items]
-            n = len(items)
+        if questions:
+            plain = omma_lines(a, a.source, questions, os.devnull, 64)
+            quantized = omma_lines(a, folders["rows"], questions, os.devnull, 64)
+            right = [q["right"] for q in questions]
+            n = len(questions)
             print(f"     of {n} answers equal to those of the bf16 weights: compressed-tensors' arithmetic {same(theirs, right)}, omma {same(quantized, plain)}"
                   f" ({same(quantized, right)} of the reference's own); omma with bf16 weights {same(plain, right)} of the reference's")
             expect(same(quantized, plain) >= same(theirs, right) - 0.01 * n, "as many answers stay equal, less 1 %")

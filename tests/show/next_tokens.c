@@ -1,7 +1,7 @@
 /*
  * What a model gives after given tokens: logits of each step, or the greedy answer.
  *
- *   next_tokens MODEL auto|bf16|f32 LOGITS < LINES
+ *   next_tokens MODEL auto|bf16|f32 LOGITS [THREADS] < LINES
  *
  * A line of standard input: {"image": FILE or null, "ids": [...], "forced": [...]} or, instead of
  * "forced", "new": N.  The prompt is ids, the picture's context tokens among them.  With "forced"
@@ -135,13 +135,14 @@ int main(int argc, char **argv)
     char *text = NULL;
     size_t capacity = 0;
 
-    if (argc != 4 || (run.logits = fopen(argv[3], "wb")) == NULL) {
-        fprintf(stderr, "usage: next_tokens MODEL auto|bf16|f32 LOGITS < LINES\n");
+    if (argc < 4 || argc > 5 || (run.logits = fopen(argv[3], "wb")) == NULL) {
+        fprintf(stderr, "usage: next_tokens MODEL auto|bf16|f32 LOGITS [THREADS] < LINES\n");
         return OMMA_STATUS_USAGE;
     }
     options.precision = strcmp(argv[2], "f32") == 0    ? OMMA_PRECISION_F32
                         : strcmp(argv[2], "bf16") == 0 ? OMMA_PRECISION_BF16
                                                        : OMMA_PRECISION_AUTO;
+    options.n_threads = argc == 5 ? strtoul(argv[4], NULL, 10) : 0;
     check(omma_model_open(argv[1], NULL, &run.model, &error), &error);
     check(omma_engine_create(run.model, &options, &run.engine, &error), &error);
     while (getline(&text, &capacity, stdin) > 0) {

@@ -35,9 +35,17 @@ run "$omma" quantize --json --vision --group 64 "$demo" "$folder/json"
 [ "$code" -eq 0 ] || complain "--json: $(cat "$folder/err")"
 [ "$(grep -c '"name": ' "$folder/out")" -eq 66 ] && [ "$(grep -c '"relative_error": 0\.00' "$folder/out")" -eq 77 ] &&
     grep -q '"group_size": 64' "$folder/out" || complain "--json: $(cat "$folder/out")"
-grep -q 'vLLM does not' "$folder/err" || complain "--group says nothing of engines: $(cat "$folder/err")"
+grep -q 'vLLM does not$' "$folder/err" || complain "--group says nothing of engines: $(cat "$folder/err")"
 run "$omma" quantize --group 128 "$demo" "$folder/mixed"
 grep -q '36 of 42 linears keep one scale a row' "$folder/err" || complain "--group 128: $(cat "$folder/err")"
+
+# omma takes what it wrote: with a scale a row and with groups, where all linears have some and where not all have
+for model in int8 json mixed; do
+    run "$omma" run -m "$folder/$model" --image "$pictures/shapes.png" -p "How many shapes are there?"
+    [ "$code" -eq 0 ] && [ "$(cat "$folder/out")" = "Two." ] || complain "run $model: $(cat "$folder/out" "$folder/err")"
+done
+run "$omma" info "$target"
+grep -q 'int8: 42 of ' "$folder/out" || complain "info: $(cat "$folder/out")"
 
 # what is refused, and keeps what it holds
 fails 2 'expected SRC DST' "$omma" quantize "$demo"
