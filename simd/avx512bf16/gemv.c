@@ -80,9 +80,10 @@ BODY void step(const int m, const int n, const bool all, __mmask32 mask, const s
     }
 }
 
-/* m rows of x and n of W over k elements, onto the sums; fetch: W comes from memory. */
-BODY void piece(const int m, const int n, const bool fetch, size_t k, struct operands o,
-                struct sums *sums)
+/* m rows of x and n of W over k elements, onto the sums; of streams fetched to end what comes later
+ * is asked for. */
+BODY void piece(const int m, const int n, const int fetched, const int end, size_t k,
+                struct operands o, struct sums *sums)
 {
     const size_t n_whole = k / LANES * LANES;
     __m512 here[ROWS][STREAMS];
@@ -96,7 +97,7 @@ BODY void piece(const int m, const int n, const bool fetch, size_t k, struct ope
     }
     for (size_t p = 0; p < n_whole; p += LANES) {
         UNROLL
-        for (int j = 0; fetch && j < n; j++) {
+        for (int j = fetched; j < end; j++) {
             _mm_prefetch((const char *)(o.w + (size_t)j * o.w_stride + p) + AHEAD_BYTES,
                          _MM_HINT_T1);
         }
@@ -174,9 +175,11 @@ BODY void rows(const int m, const int n, size_t k, struct operands o, float *y, 
         size_t k_here = k - p < block ? k - p : block;
 
         others.x += ROWS * o.x_stride;
-        piece(m_first, n, true, k_here, o, &first);
-        if (m_second > 0) {
-            piece(m_second, n, false, k_here, others, &second);
+        if (m_second > 0) { /* memory is kept busy all the time */
+            piece(m_first, n, 0, (n + 1) / 2, k_here, o, &first);
+            piece(m_second, n, (n + 1) / 2, n, k_here, others, &second);
+        } else {
+            piece(m_first, n, 0, n, k_here, o, &first);
         }
     }
     finish(m_first, n, &first, y, y_stride, apart);
