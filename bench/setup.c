@@ -20,7 +20,7 @@ int bench_setup_open(int n_arguments, char **arguments, size_t scratch_bytes,
     if (n_arguments > 1) {
         options.n_threads = strtoul(arguments[1], NULL, 10);
     }
-    if (n_arguments > 2) {
+    if (n_arguments > 2 && arguments[2][0] != '\0') {
         isa = omma_isa_of_name(arguments[2]);
     }
     if (isa == OMMA_ISA_COUNT || !omma_isa_is_built(isa) || !omma_isa_is_usable(isa)) {

@@ -13,8 +13,8 @@ struct bench_setup {
     struct omma_limits limits;
 };
 
-/* From the arguments [THREADS [TIER]]: one thread a core and the best tier without them.  Prints
- * what is wrong and returns an exit code other than 0. */
+/* From the arguments [THREADS [TIER]]: one thread a core and the best tier without them, or for 0
+ * and an empty word.  Prints what is wrong and returns an exit code other than 0. */
 int bench_setup_open(int n_arguments, char **arguments, size_t scratch_bytes,
                      struct bench_setup *setup);
 void bench_setup_close(struct bench_setup *setup);

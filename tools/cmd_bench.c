@@ -21,7 +21,8 @@ struct bench_values {
     const char *prompts, *new_tokens, *depths, *batches, *tiles, *first_tiles;
     struct engine_values engine;
     size_t n_layers, n_vision_layers, seed, n_repeats;
-    int format; /* enum bench_format */
+    int format;  /* enum bench_format */
+    int weights; /* an index into weight_words */
     bool all, verbose;
 };
 
@@ -32,6 +33,8 @@ static const struct bench_values defaults = {.seed = 1, .n_repeats = 5};
         .name = (option), .letter = (character), .kind = OPTION_TEXT, .argument = "LIST",          \
         .offset = offsetof(struct bench_values, field), .help = (text)                             \
     }
+
+static const char *const weight_words[] = {"bf16", "int8", NULL};
 
 static const struct option_row rows[] = {
     MODEL_OPTION(struct bench_values, model),
@@ -54,6 +57,11 @@ static const struct option_row rows[] = {
      .minimum = 1,
      .maximum = 1000,
      .help = "of the shape's vision encoder (all)"},
+    {.name = "weights",
+     .kind = OPTION_CHOICE,
+     .choices = weight_words,
+     .offset = offsetof(struct bench_values, weights),
+     .help = "of the shape's language layers (bf16)"},
     {.name = "seed",
      .kind = OPTION_COUNT,
      .argument = "S",
@@ -145,7 +153,7 @@ static enum omma_status make_plan(const struct bench_values *values, struct benc
 /* A model or a shape, and what belongs to a shape only with it. */
 static enum omma_status check(const struct invocation *invocation, struct omma_error *error)
 {
-    static const char *const OF_SHAPE[] = {"layers", "vit-layers", "write", "project"};
+    static const char *const OF_SHAPE[] = {"layers", "vit-layers", "weights", "write", "project"};
     const struct bench_values *values = invocation->values;
 
     TRY(command_check_operands(invocation, 0, 0, error));
@@ -178,6 +186,7 @@ static struct omma_model_shape shape_of(const struct bench_values *values)
         .size = values->shape,
         .n_layers = first_nonzero(values->n_layers, usual),
         .n_vision_layers = first_nonzero(values->n_vision_layers, usual),
+        .int8 = values->weights == 1,
         .seed = values->seed,
     };
 }

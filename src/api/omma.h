@@ -216,6 +216,7 @@ struct omma_model_shape {
     const char *size;       /* "1B", "2B", "8B", "14B", "38B", "78B" */
     size_t n_layers;        /* 0: all */
     size_t n_vision_layers; /* 0: all */
+    bool int8;              /* linears of the language layers in int8 with a scale a row */
     uint64_t seed;
 };
 

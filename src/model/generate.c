@@ -14,6 +14,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/bf16.h"
 #include "base/checked.h"
@@ -24,10 +26,11 @@
 #include "platform/file_write.h"
 
 enum {
-    POOL = 1 << 21,     /* values */
-    PIECE = 1 << 16,    /* values of a tensor that stand together in the pool */
-    N_POOLS = 32,       /* deviations of the matrices of one model: at most ten or so */
-    HEADER_UNIT = 4096, /* the data begins on a page, as no reader may rely on */
+    POOL = 1 << 21,      /* values */
+    PIECE = 1 << 16,     /* values of a tensor that stand together in the pool */
+    N_POOLS = 32,        /* deviations of the matrices of one model: at most ten or so */
+    INT8_DEVIATION = 36, /* of int8 weights: 3.46 times it is 125 */
+    HEADER_UNIT = 4096,  /* the data begins on a page, as no reader may rely on */
 };
 
 /* ------------------------------------------------------------------------------------------------
@@ -113,6 +116,19 @@ static json_t *language_config(const struct model_shape *shape, size_t n_layers)
         "bos_token_id", 151643, "eos_token_id", 151645, "torch_dtype", "bfloat16");
 }
 
+/* As compressed-tensors writes it; what is quantized are the linears with scales beside them. */
+static json_t *quantization_config(void)
+{
+    return json_pack(
+        "{s:s, s:s, s:s, s:[s], s:{s:{s:s, s:[s], s:{s:b, s:i, s:s, s:b, s:s}, s:{s:b, s:i, s:s, "
+        "s:b, s:s}}}}",
+        "quant_method", "compressed-tensors", "format", "int-quantized", "quantization_status",
+        "compressed", "ignore", "lm_head", "config_groups", "group_0", "format", "int-quantized",
+        "targets", "Linear", "weights", "dynamic", 0, "num_bits", 8, "strategy", "channel",
+        "symmetric", 1, "type", "int", "input_activations", "dynamic", 1, "num_bits", 8, "strategy",
+        "token", "symmetric", 1, "type", "int");
+}
+
 enum omma_status omma_generate_config(const struct omma_model_shape *shape, char **text,
                                       struct omma_error *error)
 {
@@ -134,6 +150,11 @@ enum omma_status omma_generate_config(const struct omma_model_shape *shape, char
         "max_dynamic_patch", 12, "min_dynamic_patch", 1, "ps_version", "v2", "select_layer", -1,
         "use_thumbnail", 1, "pad2square", 0, "torch_dtype", "bfloat16", "tie_word_embeddings", 0,
         "llm_config", language, "vision_config", vision);
+    if (shape->int8 &&
+        json_object_set_new(top, "quantization_config", quantization_config()) != 0) {
+        json_decref(top);
+        return omma_fail_memory(error, 4096, "a config");
+    }
     *text = top != NULL ? json_dumps(top, JSON_INDENT(2)) : NULL;
     json_decref(top);
     return *text != NULL ? OMMA_OK : omma_fail_memory(error, 4096, "a config");
@@ -155,8 +176,10 @@ struct generator {
     float *normals; /* [POOL], deviation 1 */
     struct pool pools[N_POOLS];
     size_t n_pools;
+    int8_t *bytes; /* [POOL], made when first asked for */
     struct omma_arena arena;
     int fd;
+    char *memory; /* of fd, mapped; NULL: fd is written to */
     const char *name;
     struct omma_safetensors_writer header;
     uint64_t n_written;
@@ -231,6 +254,10 @@ static enum omma_status write_all(struct generator *generator, const void *bytes
     uint64_t at = generator->n_written;
 
     generator->n_written += n_bytes;
+    if (generator->memory != NULL) {
+        memcpy(generator->memory + at, bytes, n_bytes);
+        return OMMA_OK;
+    }
     return omma_file_write_at(generator->fd, generator->name, bytes, n_bytes, at, generator->error);
 }
 
@@ -303,6 +330,39 @@ static enum omma_status write_vector(struct generator *generator, size_t n, floa
     return OMMA_OK;
 }
 
+/* The linears of an int8 model's language layers; the head stays bf16. */
+static bool is_int8(const struct generator *generator, const struct omma_named_tensor *tensor)
+{
+    return generator->config->quantization.is_quantized && tensor->part == OMMA_PART_LANGUAGE &&
+           tensor->role == OMMA_TENSOR_LINEAR;
+}
+
+/* A weight of int8, of deviation 36 and at most 125, and a scale a row that makes it as large as a
+ * weight of bf16. */
+static enum omma_status write_int8(struct generator *generator,
+                                   const struct omma_named_tensor *tensor, float deviation)
+{
+    size_t n = count_elements(tensor);
+    float scale = deviation / INT8_DEVIATION;
+
+    if (generator->bytes == NULL) {
+        generator->bytes = omma_arena_take(&generator->arena, POOL, 1);
+        if (generator->bytes == NULL) {
+            return omma_fail_memory(generator->error, POOL, "random weights");
+        }
+        for (size_t i = 0; i < POOL; i++) {
+            generator->bytes[i] = (int8_t)rintf(generator->normals[i] * INT8_DEVIATION);
+        }
+    }
+    while (n > 0) {
+        size_t n_now = omma_min(n, PIECE);
+
+        OMMA_TRY(write_all(generator, generator->bytes + draw(generator) % (POOL - PIECE), n_now));
+        n -= n_now;
+    }
+    return write_vector(generator, tensor->shape[0], scale, scale / 16);
+}
+
 static enum omma_status write_tensor(void *user, const struct omma_named_tensor *tensor)
 {
     struct generator *generator = user;
@@ -311,6 +371,9 @@ static enum omma_status write_tensor(void *user, const struct omma_named_tensor 
     float mean, deviation;
 
     choose_distribution(tensor, &mean, &deviation);
+    if (is_int8(generator, tensor)) {
+        return write_int8(generator, tensor, deviation);
+    }
     if (mean != 0 || tensor->n_dimensions == 1) {
         return write_vector(generator, n, mean, deviation);
     }
@@ -332,16 +395,21 @@ static enum omma_status write_tensor(void *user, const struct omma_named_tensor 
 static enum omma_status describe_tensor(void *user, const struct omma_named_tensor *tensor)
 {
     struct generator *generator = user;
+    size_t scales_shape[] = {tensor->shape[0], 1};
+    char scales[OMMA_NAME_BYTES + 8];
 
+    if (is_int8(generator, tensor)) {
+        snprintf(scales, sizeof scales, "%s_scale", tensor->name);
+        OMMA_TRY(omma_safetensors_writer_add(&generator->header, tensor->name, "I8",
+                                             tensor->n_dimensions, tensor->shape,
+                                             count_elements(tensor), NULL, generator->error));
+        return omma_safetensors_writer_add(&generator->header, scales, "BF16", 2, scales_shape,
+                                           sizeof(uint16_t) * scales_shape[0], NULL,
+                                           generator->error);
+    }
     return omma_safetensors_writer_add(
         &generator->header, tensor->name, "BF16", tensor->n_dimensions, tensor->shape,
         sizeof(uint16_t) * count_elements(tensor), NULL, generator->error);
-}
-
-static enum omma_status write_header(struct generator *generator)
-{
-    OMMA_TRY(omma_safetensors_writer_end(&generator->header, HEADER_UNIT, generator->error));
-    return write_all(generator, generator->header.text, generator->header.n_bytes);
 }
 
 /* Call each for every tensor, the head last. */
@@ -358,8 +426,27 @@ static enum omma_status walk(struct generator *generator, omma_name_fn each)
     return each(generator, &head);
 }
 
-enum omma_status omma_generate_weights(const char *config, uint64_t seed, int fd, const char *name,
-                                       uint64_t max_bytes, struct omma_error *error)
+/* Map fd for writing, in huge pages where the system has them for files in memory: reading the
+ * model is faster then, as it is from the page cache of a disk. */
+static enum omma_status map_memory(struct generator *generator, uint64_t n_bytes)
+{
+    void *memory = MAP_FAILED;
+
+    if (ftruncate(generator->fd, (off_t)n_bytes) == 0) {
+        memory = mmap(NULL, n_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, generator->fd, 0);
+    }
+    if (memory == MAP_FAILED) {
+        return omma_fail(generator->error, OMMA_STATUS_RESOURCES, "%s: cannot take memory: %m",
+                         generator->name);
+    }
+    madvise(memory, n_bytes, MADV_HUGEPAGE);
+    generator->memory = memory;
+    return OMMA_OK;
+}
+
+enum omma_status omma_generate_weights(const char *config, uint64_t seed, int fd, bool in_memory,
+                                       const char *name, uint64_t max_bytes,
+                                       struct omma_error *error)
 {
     struct omma_config parsed;
     struct generator generator = {
@@ -377,9 +464,19 @@ enum omma_status omma_generate_weights(const char *config, uint64_t seed, int fd
                            (unsigned long long)max_bytes);
         goto out;
     }
-    OMMA_TRY_OR(status, out, write_header(&generator));
+    OMMA_TRY_OR(status, out, omma_safetensors_writer_end(&generator.header, HEADER_UNIT, error));
+    if (in_memory) {
+        OMMA_TRY_OR(
+            status, out,
+            map_memory(&generator, generator.header.n_bytes + generator.header.n_data_bytes));
+    }
+    OMMA_TRY_OR(status, out,
+                write_all(&generator, generator.header.text, generator.header.n_bytes));
     status = walk(&generator, write_tensor);
 out:
+    if (generator.memory != NULL) {
+        munmap(generator.memory, generator.header.n_bytes + generator.header.n_data_bytes);
+    }
     omma_safetensors_writer_free(&generator.header);
     omma_arena_free(&generator.arena);
     return status;

@@ -12,11 +12,12 @@
 enum omma_status omma_generate_config(const struct omma_model_shape *shape, char **text,
                                       struct omma_error *error);
 
-/* Write the safetensors image of a config to fd, which stands at its beginning; name stands for fd
- * in messages.  The same bytes for the same config and seed, on any machine.  OMMA_STATUS_RESOURCES
- * before anything is written if it would take more than max_bytes, OMMA_STATUS_OUTPUT where writing
- * fails. */
-enum omma_status omma_generate_weights(const char *config, uint64_t seed, int fd, const char *name,
-                                       uint64_t max_bytes, struct omma_error *error);
+/* Write the safetensors image of a config to fd, an empty file; with in_memory it is a memfd, which
+ * is written in huge pages.  name stands for fd in messages.  The same bytes for the same config
+ * and seed, on any machine.  OMMA_STATUS_RESOURCES before anything is written if it would take more
+ * than max_bytes, or if the memory cannot be had; OMMA_STATUS_OUTPUT where writing fails. */
+enum omma_status omma_generate_weights(const char *config, uint64_t seed, int fd, bool in_memory,
+                                       const char *name, uint64_t max_bytes,
+                                       struct omma_error *error);
 
 #endif

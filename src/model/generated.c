@@ -37,13 +37,7 @@ enum omma_status omma_model_generate(const struct omma_model_shape *shape,
         status = omma_fail(error, OMMA_STATUS_RESOURCES, "%s: cannot take memory: %m", name);
         goto out;
     }
-    status = omma_generate_weights(config, shape->seed, fd, name, machine_memory(), error);
-    if (status == OMMA_STATUS_OUTPUT) { /* no file here: what failed is memory */
-        if (error != NULL) {
-            error->status = OMMA_STATUS_RESOURCES;
-        }
-        status = OMMA_STATUS_RESOURCES;
-    }
+    status = omma_generate_weights(config, shape->seed, fd, true, name, machine_memory(), error);
     if (status != OMMA_OK) {
         goto out;
     }
@@ -83,7 +77,7 @@ static enum omma_status write_weights(const char *dir, const char *config, uint6
     }
     status = omma_file_create(path, &fd, error);
     if (status == OMMA_OK) {
-        status = omma_generate_weights(config, seed, fd, path, UINT64_MAX, error);
+        status = omma_generate_weights(config, seed, fd, false, path, UINT64_MAX, error);
         status = omma_file_close(fd, path, status, error);
         if (status != OMMA_OK) {
             unlink(path);

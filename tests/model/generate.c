@@ -136,6 +136,43 @@ static void test_nothing_is_left_where_writing_failed(void **state)
     free(dir);
 }
 
+/* int8 in the language layers' linears; what a dequantized row is stays of the size it has in bf16.
+ */
+static void test_int8(void **state)
+{
+    struct omma_model_shape shape = {.size = "1B", .n_layers = 1, .n_vision_layers = 1, .seed = 3};
+    const uint64_t n_weights = 2 * 896 * 896 + 2 * 128 * 896 + 3 * 4864 * 896;
+    const uint64_t n_rows = 3 * 896 + 2 * 128 + 2 * 4864; /* a scale each, f32 when it is read */
+    const struct omma_matrix *matrix;
+    const int8_t *values;
+    struct omma_model *model = NULL;
+    struct omma_error error;
+    uint64_t step_bytes;
+    double sum = 0;
+
+    (void)state;
+    assert_ok(omma_model_generate(&shape, &model, &error));
+    step_bytes = omma_model_info(model)->step_bytes;
+    omma_model_close(&model);
+    shape.int8 = true;
+    assert_ok(omma_model_generate(&shape, &model, &error));
+    assert_int_equal(omma_model_info(model)->n_int8_linears, 7);
+    assert_true(omma_model_info(model)->int8_activations);
+    assert_true(omma_model_info(model)->step_bytes == step_bytes - n_weights + 4 * n_rows);
+    matrix = &model->weights.language.layers[0].gate.weight;
+    values = matrix->data;
+    for (size_t j = 0; j < matrix->n_rows; j++) {
+        for (size_t i = 0; i < matrix->n_columns; i++) {
+            double value = (double)matrix->scales[j] * values[j * matrix->n_columns + i];
+
+            sum += value * value;
+        }
+    }
+    sum /= (double)(matrix->n_rows * matrix->n_columns);
+    assert_true(fabs(sqrt(sum * 896) - 1) < 0.05);
+    omma_model_close(&model);
+}
+
 static void test_more_than_the_machine_has(void **state)
 {
     const struct omma_model_shape shape = {.size = "78B"};
@@ -174,6 +211,7 @@ int main(void)
         cmocka_unit_test(test_values_have_their_deviation),
         cmocka_unit_test(test_folder_equals_memory),
         cmocka_unit_test(test_nothing_is_left_where_writing_failed),
+        cmocka_unit_test(test_int8),
         cmocka_unit_test(test_more_than_the_machine_has),
         cmocka_unit_test(test_bad_shapes),
     };

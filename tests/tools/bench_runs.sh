@@ -54,6 +54,13 @@ fails 2 '--project: expected --output md or json' "$omma" bench --shape 1B --pro
 fails 2 'needs 2 layers of each kind' "$omma" bench --shape 1B --layers 1 --project here
 fails 2 '--project needs --shape' "$omma" bench -m "$demo" --project here
 
+# int8 in a shape is divided by the peak of int8, where the tier has one.
+run "$omma" bench --shape 1B --layers 1 --vit-layers 1 --weights int8 -r 1 -p 16 -n 2 --tiles none -o json
+[ "$code" -eq 0 ] || complain "exit code $code: $(cat "$folder/err")"
+has '"limit": "int8 dot product"'
+has '"weight_dtype": "mixed"'
+fails 2 '--weights needs --shape' "$omma" bench -m "$demo" --weights int8
+
 # Writing a folder is the library's (tests/model/generate.c); here, that it is asked.
 fails 2 'expected an empty folder' "$omma" bench --shape 1B --layers 1 --write "$folder"
 

@@ -186,7 +186,10 @@ const struct omma_peak *bench_peak(const struct omma_engine_info *info,
                                    const struct omma_limits *limits, enum bench_bound bound,
                                    const char **name)
 {
-    (void)bound;
+    if (bound == BENCH_PEAK_LANGUAGE && info->int8_activations) {
+        *name = "int8 dot product";
+        return &limits->i8;
+    }
     if (strcmp(info->precision, "bf16") == 0 && limits->bf16.per_s > 0) {
         *name = "bf16 dot product";
         return &limits->bf16;

@@ -180,15 +180,23 @@ enum omma_status bench_project(const struct bench_projection *projection,
     const struct bench_layers *layers = projection->layers;
     const struct omma_model_info *model = projection->model;
     struct bench_forecast made = {.depths = {0, 4096, 32768}};
-    double read = layers->read_bytes_per_s, peak, here, layer_work;
+    double read = layers->read_bytes_per_s, peak, here, vision_peak, vision_here, layer_work;
 
     here = bench_peak(projection->engine, projection->limits, BENCH_PEAK_LANGUAGE, &made.multiply)
                ->per_s;
+    vision_here =
+        bench_peak(projection->engine, projection->limits, BENCH_PEAK_VISION, &made.multiply_vision)
+            ->per_s;
     peak = peak_of(projection->machine, made.multiply);
-    if (peak == 0) {
+    vision_peak = peak_of(projection->machine, made.multiply_vision);
+    if (!(here > 0 && vision_here > 0)) {
+        return fail(error, OMMA_STATUS_USAGE, "the tier %s has no %s to project from",
+                    projection->limits->isa, here > 0 ? made.multiply_vision : made.multiply);
+    }
+    if (peak == 0 || vision_peak == 0) {
         return fail(error, OMMA_STATUS_USAGE,
                     "%s: expected the multiply-adds a cycle of the %s, which was measured",
-                    projection->machine->name, made.multiply);
+                    projection->machine->name, peak == 0 ? made.multiply : made.multiply_vision);
     }
     layer_work = (bench_prefill_work(model, layers->n_prompt) -
                   (double)model->hidden * (double)model->vocab) /
@@ -197,14 +205,14 @@ enum omma_status bench_project(const struct bench_projection *projection,
                         layers->decode.layer_s / read;
     made.decode_rest = rest_bytes(model) / layers->decode.rest_s / read;
     made.prefill_layer = layer_work / layers->prefill.layer_s / here;
-    made.tile_layer = bench_tile_layer_work(model) / layers->tile.layer_s / here;
+    made.tile_layer = bench_tile_layer_work(model) / layers->tile.layer_s / vision_here;
     made.prefill_idle = 1 - 1 / language_imbalance(model, threads(projection->machine));
     made.weight_bytes = (double)projection->n_layers * layer_bytes(model) + rest_bytes(model);
     for (size_t i = 0; i < BENCH_N_DEPTHS; i++) {
         made.step_s[i] = step_s(projection, &made, (double)made.depths[i]);
     }
     made.prefill_s = prefill_s(projection, &made, peak, layers->n_prompt);
-    made.tile_s = tile_s(projection, &made, here, peak);
+    made.tile_s = tile_s(projection, &made, vision_here, vision_peak);
     made.first_token_s =
         TILES * made.tile_s +
         prefill_s(projection, &made, peak, TILES * model->tokens_per_tile + TEXT_TOKENS);
@@ -226,10 +234,10 @@ static void print_assumptions(const struct bench_projection *projection,
     printf(
         "- The machine reaches the fractions of its limits that %s, %zu threads, %s reached here: "
         "layers %.0f %% and head %.0f %% of reading while decoding; layers %.0f %% of the %s in a "
-        "prefill, %.0f %% in a tile.\n",
+        "prefill, %.0f %% of the %s in a tile.\n",
         limits->cpu, limits->n_threads, limits->isa, 100 * forecast->decode_layer,
         100 * forecast->decode_rest, 100 * forecast->prefill_layer, forecast->multiply,
-        100 * forecast->tile_layer);
+        100 * forecast->tile_layer, forecast->multiply_vision);
     printf("- Limits of the machine: %.0f GB/s a node, %.1f T multiply-adds/s on %.0f threads at "
            "%.2f GHz.\n",
            machine->read_bytes_per_s * 1e-9, peak_of(machine, forecast->multiply) * 1e-12,

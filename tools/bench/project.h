@@ -32,8 +32,8 @@ struct bench_forecast {
     double prefill_layer, tile_layer; /* fractions of the peak here */
     double
         prefill_idle; /* of the machine's threads, where panels of 32 rows do not divide evenly */
-    double weight_bytes;  /* of the language model, as a step reads them */
-    const char *multiply; /* "bf16 dot product" */
+    double weight_bytes;                    /* of the language model, as a step reads them */
+    const char *multiply, *multiply_vision; /* "int8 dot product", "bf16 dot product" */
 };
 
 /* OMMA_STATUS_USAGE if the machine's description lacks the rate of the multiply-add that was
