@@ -45,10 +45,11 @@ static void find_tier(const char *isa, struct examination *examination)
     examination->is_best = strcmp(examination->isa, best) == 0;
 }
 
-/* Each node's cores alone, where there are several nodes. */
+/* Each node's cores alone, where there are several nodes, and what they read of each. */
 static enum omma_status measure_nodes(const struct omma_engine_options *options,
                                       const struct omma_machine *machine,
-                                      struct omma_limits *limits, struct omma_error *error)
+                                      struct omma_limits *limits, double *reads,
+                                      struct omma_error *error)
 {
     for (size_t i = 0; i < machine->n_nodes; i++) {
         struct omma_engine_options of_node = *options;
@@ -56,13 +57,20 @@ static enum omma_status measure_nodes(const struct omma_engine_options *options,
         of_node.cpus = machine->nodes[i].cpus;
         of_node.n_threads = 0;
         TRY(omma_limits_of_machine(&of_node, &limits[i], error));
+        for (size_t j = 0; j < machine->n_nodes; j++) {
+            struct omma_limits from = limits[i];
+
+            TRY(omma_limits_from_node(&of_node, machine->nodes[j].number, &from, error));
+            reads[i * machine->n_nodes + j] = from.read_bytes_per_s;
+        }
     }
     return OMMA_OK;
 }
 
 static enum omma_status measure(const struct omma_engine_options *options,
                                 struct messages *messages, struct omma_limits **node_limits,
-                                struct examination *examination, struct omma_error *error)
+                                double **node_reads, struct examination *examination,
+                                struct omma_error *error)
 {
     const struct omma_machine *machine = examination->machine;
 
@@ -71,11 +79,13 @@ static enum omma_status measure(const struct omma_engine_options *options,
     examination->is_measured = true;
     if (machine->n_nodes > 1) {
         *node_limits = calloc(machine->n_nodes, sizeof **node_limits);
-        if (*node_limits == NULL) {
+        *node_reads = calloc(machine->n_nodes * machine->n_nodes, sizeof **node_reads);
+        if (*node_limits == NULL || *node_reads == NULL) {
             return fail_memory(error);
         }
-        TRY(measure_nodes(options, machine, *node_limits, error));
+        TRY(measure_nodes(options, machine, *node_limits, *node_reads, error));
         examination->node_limits = *node_limits;
+        examination->node_reads = *node_reads;
     }
     return OMMA_OK;
 }
@@ -135,6 +145,7 @@ static int run(const struct invocation *invocation, struct omma_error *error)
     struct messages *messages = invocation->messages;
     struct examination examination = {0};
     struct omma_limits *node_limits = NULL;
+    double *node_reads = NULL;
     struct omma_machine *machine = NULL;
     struct omma_engine_options options;
     enum omma_status status;
@@ -150,7 +161,8 @@ static int run(const struct invocation *invocation, struct omma_error *error)
     TRY_OR(status, done, omma_machine_open(options.cpus, &machine, error));
     examination.machine = machine;
     if (!values->quick) {
-        TRY_OR(status, done, measure(&options, messages, &node_limits, &examination, error));
+        TRY_OR(status, done,
+               measure(&options, messages, &node_limits, &node_reads, &examination, error));
     }
     if (path != NULL) {
         status = look_at_model(path, &options, values->json, messages, &examination, error);
@@ -162,6 +174,7 @@ done:
     message_progress_end(messages);
     omma_machine_close(&machine);
     free(node_limits);
+    free(node_reads);
     free(path);
     return status;
 }

@@ -729,6 +729,12 @@ enum omma_status omma_decode_measure(struct omma_engine *engine,
 enum omma_status omma_limits_of_machine(const struct omma_engine_options *options,
                                         struct omma_limits *limits, struct omma_error *error);
 
+/* The threads of such an engine read memory of the NUMA node with the operating system's number
+ * `node`: renews the read bandwidth in *limits, measured before, as it says it was read.
+ * OMMA_STATUS_USAGE if the process has no core at that node. */
+enum omma_status omma_limits_from_node(const struct omma_engine_options *options, size_t node,
+                                       struct omma_limits *limits, struct omma_error *error);
+
 #if defined(__GNUC__)
 #pragma GCC visibility pop
 #endif

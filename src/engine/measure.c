@@ -5,6 +5,7 @@
 #include "engine/engine.h"
 #include "model/checkpoint.h"
 #include "platform/limits.h"
+#include "platform/topology.h"
 
 /* A job of the caller, who waits for its end. */
 struct measurement {
@@ -70,27 +71,85 @@ enum omma_status omma_limits_read_again(struct omma_engine *engine, struct omma_
     return measurement.status;
 }
 
+/* A team and kernels such as an engine with these options would have. */
+struct bare {
+    struct omma_team *team;
+    struct omma_kernels kernels;
+    struct omma_limits_probes probes;
+    struct omma_limits_options memory;
+};
+
+static enum omma_status open_bare(const struct omma_engine_options *options, struct bare *bare,
+                                  struct omma_error *error)
+{
+    const struct omma_topology_options cores = {.cpus = options->cpus};
+    struct omma_team_options team_options = {
+        .n_threads = options->n_threads, .log = &options->log, .machine = &cores};
+    enum omma_isa isa;
+
+    OMMA_TRY(omma_engine_choose_isa(options, &isa, error));
+    bare->kernels = omma_kernels_select(isa);
+    bare->probes = probes_of(&bare->kernels);
+    bare->memory = (struct omma_limits_options){.isa = omma_isa_name(isa)};
+    return omma_team_create(&team_options, &bare->team, error);
+}
+
+/* The number of a node in a topology; n_nodes if it has none of this number. */
+static size_t find_node(const struct omma_topology *topology, size_t number)
+{
+    size_t node = 0;
+
+    while (node < omma_topology_n_nodes(topology) &&
+           omma_topology_node_number(topology, node) != number) {
+        node++;
+    }
+    return node;
+}
+
 enum omma_status omma_limits_of_machine(const struct omma_engine_options *options,
                                         struct omma_limits *limits, struct omma_error *error)
 {
     static const struct omma_engine_options defaults = {0};
-    struct omma_limits_options memory = {.memory = OMMA_LIMITS_FILE};
-    struct omma_team_options team_options;
-    struct omma_limits_probes probes;
-    struct omma_kernels kernels;
-    struct omma_team *team;
+    struct omma_topology *machine;
+    struct bare bare;
     enum omma_status status;
-    enum omma_isa isa;
 
-    options = options != NULL ? options : &defaults;
-    OMMA_TRY(omma_engine_choose_isa(options, &isa, error));
-    kernels = omma_kernels_select(isa);
-    probes = probes_of(&kernels);
-    memory.isa = omma_isa_name(isa);
-    team_options =
-        (struct omma_team_options){.n_threads = options->n_threads, .log = &options->log};
-    OMMA_TRY(omma_team_create(&team_options, &team, error));
-    status = omma_limits_of_team(team, &probes, &memory, limits, error);
-    omma_team_destroy(&team);
+    OMMA_TRY(omma_topology_open(NULL, &machine, error));
+    status = open_bare(options != NULL ? options : &defaults, &bare, error);
+    if (status == OMMA_OK) {
+        /* where there are several nodes, weights are copied to the nodes that read them, and a file
+           would lie where this thread runs */
+        bare.memory.memory =
+            omma_topology_n_nodes(machine) > 1 ? OMMA_LIMITS_HUGE : OMMA_LIMITS_FILE;
+        status = omma_limits_of_team(bare.team, &bare.probes, &bare.memory, limits, error);
+        omma_team_destroy(&bare.team);
+    }
+    omma_topology_close(&machine);
+    return status;
+}
+
+enum omma_status omma_limits_from_node(const struct omma_engine_options *options, size_t number,
+                                       struct omma_limits *limits, struct omma_error *error)
+{
+    struct omma_topology *machine;
+    enum omma_status status;
+    struct bare bare;
+    size_t node;
+
+    OMMA_TRY(omma_topology_open(NULL, &machine, error));
+    node = find_node(machine, number);
+    if (node == omma_topology_n_nodes(machine)) {
+        status =
+            omma_fail(error, OMMA_STATUS_USAGE, "node %zu: this process may not use it", number);
+        goto close_machine;
+    }
+    OMMA_TRY_OR(status, close_machine, open_bare(options, &bare, error));
+    bare.memory.memory = OMMA_LIMITS_HUGE;
+    bare.memory.topology = machine;
+    bare.memory.node = node;
+    status = omma_limits_read_of_team(bare.team, &bare.probes, &bare.memory, limits, error);
+    omma_team_destroy(&bare.team);
+close_machine:
+    omma_topology_close(&machine);
     return status;
 }

@@ -254,13 +254,21 @@ static enum omma_status open_memory(struct omma_team *team,
         limits->read_memory = "model";
         return OMMA_OK;
     }
-    measurement->memory = options->memory == OMMA_LIMITS_FILE ? map_file(n_bytes) : NULL;
+    measurement->memory =
+        options->memory == OMMA_LIMITS_FILE && options->topology == NULL ? map_file(n_bytes) : NULL;
     limits->read_memory = "file";
     if (measurement->memory == NULL) { /* where no file can be made, too */
         measurement->memory = map_huge(n_bytes);
         limits->read_memory = "huge";
         if (measurement->memory == NULL) {
             return omma_fail_memory(error, n_bytes, "measuring the speed of memory");
+        }
+        if (options->topology != NULL &&
+            !omma_topology_bind_memory(options->topology, options->node, measurement->memory,
+                                       n_bytes, false)) {
+            munmap(measurement->memory, n_bytes);
+            return omma_fail(error, OMMA_STATUS_RESOURCES, "node %zu: no memory can be had there",
+                             omma_topology_node_number(options->topology, options->node));
         }
         omma_team_run(team, touch, measurement);
     }

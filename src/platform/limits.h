@@ -32,6 +32,9 @@ struct omma_limits_options {
                             `memory` are made */
     size_t weights_bytes;
     enum omma_limits_memory memory;
+    const struct omma_topology
+        *topology; /* not NULL: pages that are made come from its node `node` */
+    size_t node;
     size_t read_bytes; /* 0: 8 times what all L3 caches hold, 256 MiB at least, a quarter of the
                           available memory at most */
 };

@@ -87,6 +87,22 @@ static void test_bad_plans(void **state)
     omma_engine_destroy(&engine);
 }
 
+/* Memory of the machine's first node; there is no node 999. */
+static void read_from_nodes(const struct omma_engine_options *options, struct omma_limits *limits)
+{
+    struct omma_machine *machine = NULL;
+    struct omma_error error;
+
+    assert_ok(omma_machine_open(NULL, &machine, &error));
+    limits->read_bytes_per_s = 0;
+    assert_ok(omma_limits_from_node(options, machine->nodes[0].number, limits, &error));
+    assert_true(limits->read_bytes_per_s > 0);
+    assert_string_equal(limits->read_memory, "huge");
+    assert_fails(OMMA_STATUS_USAGE,
+                 "node 999: ", omma_limits_from_node(options, 999, limits, &error));
+    omma_machine_close(&machine);
+}
+
 /* The demo is too small to be read itself. */
 static void test_limits(void **state)
 {
@@ -113,6 +129,7 @@ static void test_limits(void **state)
     assert_int_equal(of_machine.n_threads, 1);
     assert_true(of_machine.bf16.per_s == 0);
     assert_string_equal(of_machine.cpu, limits.cpu);
+    read_from_nodes(&options, &of_machine);
 }
 
 /* All of the language model, but one row of the embedding, which is not the head too. */

@@ -14,7 +14,9 @@ struct examination {
     bool is_measured;
     struct omma_limits limits; /* of all threads */
     const struct omma_limits
-        *node_limits;                    /* [n_nodes]: each node's cores alone, at its own memory */
+        *node_limits; /* [n_nodes]: each node's cores alone, at its own memory */
+    const double
+        *node_reads; /* [n_nodes][n_nodes]: bytes/s that a node's cores read of each node */
     const struct omma_model_info *model; /* NULL: none was named */
     const struct omma_engine_info *engine;
     size_t n_placements;

@@ -90,6 +90,19 @@ static void print_peak(const char *name, const struct omma_peak *peak)
     }
 }
 
+/* What a node's cores read of the others' memory. */
+static void print_reads(const struct examination *examination, size_t node)
+{
+    const struct omma_machine *machine = examination->machine;
+
+    for (size_t j = 0; j < machine->n_nodes; j++) {
+        if (j != node) {
+            printf("    from node %-5zu %.1f GB/s\n", machine->nodes[j].number,
+                   giga(examination->node_reads[node * machine->n_nodes + j]));
+        }
+    }
+}
+
 static void print_limits(const struct examination *examination)
 {
     const struct omma_limits *limits = &examination->limits;
@@ -106,6 +119,7 @@ static void print_limits(const struct examination *examination)
                examination->machine->nodes[i].number,
                giga(examination->node_limits[i].read_bytes_per_s),
                examination->node_limits[i].n_threads);
+        print_reads(examination, i);
     }
     printf("clock           %.2f GHz\n", giga(limits->clock_hz));
     print_peak("f32", &limits->f32);
@@ -292,7 +306,14 @@ enum omma_status write_examination(const struct examination *examination, struct
     json_t *advice = json_array(), *nodes = json_array();
 
     for (size_t i = 0; examination->node_limits != NULL && i < examination->machine->n_nodes; i++) {
-        json_array_append_new(nodes, json_of_limits(&examination->node_limits[i]));
+        json_t *node = json_of_limits(&examination->node_limits[i]), *reads = json_array();
+
+        for (size_t j = 0; j < examination->machine->n_nodes; j++) {
+            json_array_append_new(
+                reads, json_real(examination->node_reads[i * examination->machine->n_nodes + j]));
+        }
+        json_object_set_new(node, "read_of_each_node", reads);
+        json_array_append_new(nodes, node);
     }
     give_advice(examination, append_advice, advice);
     json_out_set(&out, "machine", json_of_machine(examination->machine));
