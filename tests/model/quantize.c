@@ -793,6 +793,7 @@ static void test_one_writer_at_a_time(void **state)
 {
     char *source = make_source(OMMA_TEST_300M, ORIGINAL, "BF16", 1), *dir = omma_test_folder();
     char *path = omma_test_join(dir, journal);
+    struct omma_quantize_options options = small_steps;
     struct omma_error error;
     int fd;
 
@@ -802,6 +803,10 @@ static void test_one_writer_at_a_time(void **state)
     assert_int_equal(flock(fd, LOCK_EX), 0);
     assert_fails(OMMA_STATUS_USAGE, "another process is writing it",
                  quantize(source, dir, &small_steps, NULL, &error));
+    options.force = true;
+    assert_fails(OMMA_STATUS_USAGE, "another process is writing it",
+                 quantize(source, dir, &options, NULL, &error));
+    assert_true(has(dir, journal));
     close(fd);
     assert_ok(quantize(source, dir, &small_steps, NULL, &error));
     free(path);

@@ -72,6 +72,33 @@ static enum omma_status read_journal(struct omma_quantize_journal *journal, cons
     return status;
 }
 
+/* File systems without locks let everybody in. */
+static enum omma_status lock(int fd, const char *dir, struct omma_error *error)
+{
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+        return omma_fail(error, OMMA_STATUS_USAGE, "%s: another process is writing it", dir);
+    }
+    return OMMA_OK;
+}
+
+enum omma_status omma_quantize_journal_check_free(const char *dir, struct omma_error *error)
+{
+    char *path = omma_file_join(dir, OMMA_QUANTIZE_JOURNAL);
+    enum omma_status status = OMMA_OK;
+    int fd;
+
+    if (path == NULL) {
+        return omma_fail_memory(error, strlen(dir) + sizeof OMMA_QUANTIZE_JOURNAL, "a path");
+    }
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd >= 0) {
+        status = lock(fd, dir, error);
+        close(fd);
+    }
+    free(path);
+    return status;
+}
+
 enum omma_status omma_quantize_journal_open(const char *dir, const char key[65], size_t n_items,
                                             struct omma_quantize_journal *journal,
                                             struct omma_error *error)
@@ -87,10 +114,7 @@ enum omma_status omma_quantize_journal_open(const char *dir, const char key[65],
         goto fail;
     }
     OMMA_TRY_OR(status, fail, omma_file_open_write(journal->path, &journal->fd, error));
-    if (flock(journal->fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-        status = omma_fail(error, OMMA_STATUS_USAGE, "%s: another process is writing it", dir);
-        goto fail;
-    }
+    OMMA_TRY_OR(status, fail, lock(journal->fd, dir, error));
     OMMA_TRY_OR(status, fail, read_journal(journal, key, error));
     journal->n_written = journal->n_done;
     return OMMA_OK;

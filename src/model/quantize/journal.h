@@ -32,6 +32,9 @@ enum omma_status omma_quantize_journal_open(const char *dir, const char key[65],
                                             struct omma_error *error);
 void omma_quantize_journal_close(struct omma_quantize_journal *journal);
 
+/* OMMA_STATUS_USAGE if another process holds the journal of a folder, which may have none. */
+enum omma_status omma_quantize_journal_check_free(const char *dir, struct omma_error *error);
+
 /* Forget all items. */
 void omma_quantize_journal_restart(struct omma_quantize_journal *journal);
 

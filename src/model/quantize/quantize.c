@@ -260,7 +260,8 @@ static enum omma_status compare_folder(struct quantizer *quantizer)
         const struct omma_quantize_shard *shard = &quantizer->plan.shards[k];
         char *path = omma_file_join(quantizer->dir, shard->name);
         struct omma_mapping mapping;
-        const struct omma_quantize_target target = {.path = path, .fd = -1, .existing = &mapping};
+        const struct omma_quantize_target target = {
+            .path = shard->name, .fd = -1, .existing = &mapping};
         enum omma_status status;
 
         if (path == NULL) {
@@ -304,6 +305,7 @@ static enum omma_status run(struct quantizer *quantizer, struct omma_quantize_re
     result->n_files = quantizer->plan.n_shards;
     result->n_bytes = quantizer->plan.n_bytes;
     if (state != OMMA_QUANTIZE_FOLDER_EMPTY && quantizer->options->force) {
+        OMMA_TRY(omma_quantize_journal_check_free(quantizer->dir, quantizer->error));
         OMMA_TRY(omma_quantize_folder_clear(quantizer->dir, quantizer->error));
     } else if (state == OMMA_QUANTIZE_FOLDER_OTHER) {
         return fail_other(quantizer);
