@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "simd/kernels.h"
 #include "simd/neon/vec.h"
@@ -10,6 +11,7 @@
 #include "simd/tmpl/convert.h"
 #include "simd/tmpl/elementwise.h"
 #include "simd/tmpl/exp.h"
+#include "simd/tmpl/int8.h"
 #include "simd/tmpl/norm.h"
 
 #include "simd/tmpl/activation.h"

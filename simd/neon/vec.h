@@ -230,4 +230,60 @@ static inline vec_f32 vec_of_f16(vec_u16 a)
     return vcvt_f32_f16(vreinterpret_f16_u16(a));
 }
 
+/* To the nearest whole numbers, of two the even one. */
+static inline vec_i32 vec_round(vec_f32 a)
+{
+    return vcvtnq_s32_f32(a);
+}
+
+static inline vec_f32 vec_of_i32(vec_i32 a)
+{
+    return vcvtq_f32_s32(a);
+}
+
+static inline vec_i32 vec_i32_load(const int32_t *x)
+{
+    return vld1q_s32(x);
+}
+
+static inline vec_i32 vec_i32_load_tail(const int32_t *x, size_t n)
+{
+    int32_t row[VEC_N] = {0};
+
+    memcpy(row, x, n * sizeof *x);
+    return vld1q_s32(row);
+}
+
+static inline int32_t vec_i32_sum(vec_i32 a)
+{
+    return vaddvq_s32(a);
+}
+
+static inline vec_i32 vec_i8_load_tail(const int8_t *x, size_t n)
+{
+    uint32_t bytes = 0;
+
+    memcpy(&bytes, x, n);
+    return vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_u32(vdup_n_u32(bytes)))));
+}
+
+static inline vec_i32 vec_i8_load(const int8_t *x)
+{
+    return vec_i8_load_tail(x, VEC_N);
+}
+
+/* Elements are -128 to 127. */
+static inline void vec_i8_store_tail(int8_t *y, size_t n, vec_i32 a)
+{
+    int16x4_t narrow = vmovn_s32(a);
+    uint32_t bytes = vget_lane_u32(vreinterpret_u32_s8(vmovn_s16(vcombine_s16(narrow, narrow))), 0);
+
+    memcpy(y, &bytes, n);
+}
+
+static inline void vec_i8_store(int8_t *y, vec_i32 a)
+{
+    vec_i8_store_tail(y, VEC_N, a);
+}
+
 #endif

@@ -33,6 +33,23 @@ SIMDE_MORE simde_float32x4_t simde_more_vdivq_f32(simde_float32x4_t a, simde_flo
 #undef vdivq_f32
 #define vdivq_f32 simde_more_vdivq_f32
 
+/* To nearest, ties to even, as the process rounds. */
+SIMDE_MORE simde_int32x4_t simde_more_vcvtnq_s32_f32(simde_float32x4_t a)
+{
+    float lanes[4];
+    int32_t whole[4];
+    simde_int32x4_t result;
+
+    memcpy(lanes, &a, sizeof a);
+    for (size_t i = 0; i < 4; i++) {
+        whole[i] = (int32_t)lrintf(lanes[i]);
+    }
+    memcpy(&result, whole, sizeof result);
+    return result;
+}
+#undef vcvtnq_s32_f32
+#define vcvtnq_s32_f32 simde_more_vcvtnq_s32_f32
+
 /* ---- fused multiply-adds: SIMDe rounds twice where the compiler has no FMA, but the bounds of the
  * kernels' exp and erf rest on one rounding -----------------------------------------------------
  */
