@@ -25,11 +25,12 @@ for compiler in "${CC:-cc}" "${CLANG-}"; do
     for header in $(find src simd tools bench tests -name '*.h' ! -path 'simd/tmpl/*' ! -path '*/no_openmp/*' | sort); do
         tier= tier_flags=
         case $header in
-        simd/avx2/* | simd/x86.h) tier=AVX2 tier_flags=${AVX2_CFLAGS-} ;;
-        simd/avx512/*) tier=AVX512 tier_flags=${AVX512_CFLAGS-} ;;
-        simd/neon/* | simd/arm.h) tier=NEON ;;
-        simd/neonbf16/*) tier=NEONBF16 tier_flags=${NEONBF16_CFLAGS-} ;;
+        simd/x86.h) tier=AVX2 ;;
+        simd/arm.h) tier=NEON ;;
+        simd/*/*) tier=$(echo "$header" | cut -d/ -f2 | tr a-z A-Z) ;;
         esac
+        [ "$tier" != SCALAR ] || tier=
+        [ -z "$tier" ] || eval "tier_flags=\${${tier}_CFLAGS-}"
         if [ -n "$tier" ] && ! grep -q "define OMMA_TIER_$tier 1" "$build/config.h"; then
             tier_flags="-DOMMA_SIMDE -Wno-psabi"
         fi
