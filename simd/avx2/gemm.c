@@ -14,7 +14,7 @@
 #define TILE   static inline __attribute__((always_inline)) void
 #define UNROLL _Pragma("GCC unroll 6")
 
-enum { COLUMNS = OMMA_PANEL_COLUMNS, HALF = 16, LANES = 8, MR = 6 };
+enum { COLUMNS = OMMA_PANEL_COLUMNS, HALF = 16, LANES = 8, LINE = 16, MR = 6 };
 
 /* Where a tile's sums go: n <= 16 columns. */
 struct output {
@@ -48,15 +48,10 @@ TILE store_row(struct output output, size_t i, __m256 low, __m256 high)
     }
 }
 
-TILE tile(const int mr, size_t k, const float *a, size_t a_stride, const float *panel,
-          struct output output)
+/* k steps. */
+TILE steps(const int mr, size_t k, const float *a, size_t a_stride, const float *panel,
+           __m256 low[MR], __m256 high[MR])
 {
-    __m256 low[MR], high[MR];
-
-    UNROLL
-    for (int i = 0; i < mr; i++) {
-        low[i] = high[i] = _mm256_setzero_ps();
-    }
     for (size_t p = 0; p < k; p++) {
         __m256 vb_low = _mm256_load_ps(panel + p * COLUMNS);
         __m256 vb_high = _mm256_load_ps(panel + p * COLUMNS + LANES);
@@ -69,6 +64,27 @@ TILE tile(const int mr, size_t k, const float *a, size_t a_stride, const float *
             high[i] = _mm256_fmadd_ps(va, vb_high, high[i]);
         }
     }
+}
+
+/* The rows after a tile's are fetched into L2 meanwhile: those of a long K come from afar, and each
+ * in a page of its own, which hardware does not fetch ahead. */
+TILE tile(const int mr, size_t k, const float *a, size_t a_stride, const float *panel,
+          struct output output)
+{
+    __m256 low[MR], high[MR];
+
+    UNROLL
+    for (int i = 0; i < mr; i++) {
+        low[i] = high[i] = _mm256_setzero_ps();
+    }
+    for (; k >= LINE; k -= LINE, a += LINE, panel += LINE * COLUMNS) {
+        UNROLL
+        for (int i = 0; i < mr; i++) {
+            _mm_prefetch((const char *)(a + (size_t)(mr + i) * a_stride), _MM_HINT_T1);
+        }
+        steps(mr, LINE, a, a_stride, panel, low, high);
+    }
+    steps(mr, k, a, a_stride, panel, low, high);
     UNROLL
     for (int i = 0; i < mr; i++) {
         store_row(output, (size_t)i, low[i], high[i]);

@@ -15,7 +15,7 @@
 #define BODY   static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 8")
 
-enum { COLUMNS = OMMA_PANEL_COLUMNS, LANES = 8 };
+enum { COLUMNS = OMMA_PANEL_COLUMNS, LANES = 8, K_BLOCK = 32, AHEAD = 4 * K_BLOCK };
 
 /* v[i] lane j <-> v[j] lane i */
 BODY void transpose(__m256i v[LANES])
@@ -51,7 +51,12 @@ BODY void transpose(__m256i v[LANES])
  */
 
 /* The source's elements; bf16 are taken in pairs. */
-enum kind { F32, BF16, F16 };
+enum kind { F32, BF16, F16, I8 };
+
+BODY size_t bytes_of(const enum kind kind)
+{
+    return kind == F32 ? 4 : kind == I8 ? 1 : 2;
+}
 
 BODY float element(const enum kind kind, const char *at)
 {
@@ -62,6 +67,9 @@ BODY float element(const enum kind kind, const char *at)
         memcpy(&value, at, sizeof value);
         return value;
     }
+    if (kind == I8) {
+        return *(const int8_t *)at;
+    }
     memcpy(&half, at, sizeof half);
     return kind == BF16 ? omma_f32_of_bf16(half) : omma_f32_of_f16(half);
 }
@@ -70,6 +78,11 @@ BODY __m256i load_row(const enum kind kind, const char *row)
 {
     if (kind == F16) {
         return _mm256_castps_si256(_mm256_cvtph_ps(_mm_loadu_si128((const void *)row)));
+    }
+    if (kind == I8) {
+        __m256i wide = _mm256_cvtepi8_epi32(_mm_loadl_epi64((const void *)row));
+
+        return _mm256_castps_si256(_mm256_cvtepi32_ps(wide));
     }
     return _mm256_loadu_si256((const void *)row);
 }
@@ -87,45 +100,53 @@ BODY void store_row(const enum kind kind, int i, __m256i v, float *panel)
     }
 }
 
-/* Elements p to k of eight columns, of which the source has n. */
-BODY void pack_rest(const enum kind kind, size_t n, size_t p, size_t k, const char *source,
-                    size_t row_bytes, float *panel)
+/* Elements begin to end of eight columns, of which the source has n. */
+BODY void pack_eight(const enum kind kind, size_t n, size_t begin, size_t end, const char *rows,
+                     size_t row_bytes, float *panel)
 {
-    const size_t bytes = kind == F32 ? 4 : 2;
+    const size_t bytes = bytes_of(kind);
+    const size_t step = kind == BF16 ? 2 * LANES : LANES;
+    size_t p = begin;
 
-    for (; p < k; p++) {
+    for (; n >= LANES && p + step <= end; p += step) {
+        __m256i v[LANES];
+
+        UNROLL
+        for (int i = 0; i < LANES; i++) {
+            v[i] = load_row(kind, rows + (size_t)i * row_bytes + p * bytes);
+        }
+        transpose(v);
+        UNROLL
+        for (int i = 0; i < LANES; i++) {
+            store_row(kind, i, v[i], panel + p * COLUMNS);
+        }
+    }
+    for (; p < end; p++) {
         for (size_t j = 0; j < LANES; j++) {
-            panel[p * COLUMNS + j] = j < n ? element(kind, source + j * row_bytes + p * bytes) : 0;
+            panel[p * COLUMNS + j] = j < n ? element(kind, rows + j * row_bytes + p * bytes) : 0;
         }
     }
 }
 
+/* In blocks of k whose part of the panel stays in L1 until all its columns are there; as many rows
+ * are more streams than hardware fetches ahead. */
 BODY void pack_rows(const enum kind kind, size_t n, size_t k, const void *source, size_t stride,
                     float *panel)
 {
-    const size_t bytes = kind == F32 ? 4 : 2;
-    const size_t step = kind == BF16 ? 2 * LANES : LANES;
+    const size_t bytes = bytes_of(kind);
     const size_t row_bytes = stride * bytes;
 
-    for (size_t j = 0; j < COLUMNS; j += LANES, panel += LANES) {
-        const char *rows = (const char *)source + (j < n ? j : 0) * row_bytes;
-        size_t n_here = j < n ? n - j : 0;
-        size_t p = 0;
+    for (size_t p = 0; p < k; p += K_BLOCK) {
+        size_t end = k - p < K_BLOCK ? k : p + K_BLOCK;
 
-        for (; n_here >= LANES && p + step <= k; p += step) {
-            __m256i v[LANES];
-
-            UNROLL
-            for (int i = 0; i < LANES; i++) {
-                v[i] = load_row(kind, rows + (size_t)i * row_bytes + p * bytes);
-            }
-            transpose(v);
-            UNROLL
-            for (int i = 0; i < LANES; i++) {
-                store_row(kind, i, v[i], panel + p * COLUMNS);
-            }
+        for (size_t i = 0; i < n; i++) {
+            _mm_prefetch((const char *)source + i * row_bytes + (p + AHEAD) * bytes, _MM_HINT_T0);
         }
-        pack_rest(kind, n_here, p, k, rows, row_bytes, panel);
+        for (size_t j = 0; j < COLUMNS; j += LANES) {
+            const char *rows = (const char *)source + (j < n ? j : 0) * row_bytes;
+
+            pack_eight(kind, j < n ? n - j : 0, p, end, rows, row_bytes, panel + j);
+        }
     }
 }
 
@@ -139,6 +160,12 @@ void omma_pack_rows_f32_bf16__avx2(size_t n, size_t k, const uint16_t *source, s
                                    float *panel)
 {
     pack_rows(BF16, n, k, source, stride, panel);
+}
+
+void omma_pack_rows_f32_i8__avx2(size_t n, size_t k, const int8_t *source, size_t stride,
+                                 float *panel)
+{
+    pack_rows(I8, n, k, source, stride, panel);
 }
 
 void omma_pack_rows_f32_f16__avx2(size_t n, size_t k, const uint16_t *source, size_t stride,

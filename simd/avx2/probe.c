@@ -37,6 +37,36 @@ uint64_t omma_probe_f32_fma__avx2(uint64_t n_rounds)
     return n_rounds * OMMA_PROBE_STEPS * LANES;
 }
 
+/* The int8 chain of this tier: bytes widened to 16 bits, pairs multiplied and added, then added. */
+uint64_t omma_probe_i8_dot__avx2(uint64_t n_rounds)
+{
+    volatile int32_t value = 1;
+    __m256i a = _mm256_set1_epi32(value), b = _mm256_set1_epi32(value);
+    __m256i sums[CHAINS], total = _mm256_setzero_si256();
+    uint64_t parts[4];
+
+    UNROLL
+    for (int i = 0; i < CHAINS; i++) {
+        sums[i] = _mm256_set1_epi32(value);
+    }
+    for (uint64_t turn = 0; turn < n_rounds * TURNS; turn++) {
+        UNROLL
+        for (int i = 0; i < CHAINS; i++) {
+#ifndef OMMA_SIMDE
+            __asm__("" : "+x"(a)); /* or the product would be computed once */
+#endif
+            sums[i] = _mm256_add_epi32(sums[i], _mm256_madd_epi16(a, b));
+        }
+    }
+    UNROLL
+    for (int i = 0; i < CHAINS; i++) {
+        total = _mm256_add_epi32(total, sums[i]);
+    }
+    _mm256_storeu_si256((__m256i *)parts, total);
+    value = (int32_t)(parts[0] + parts[1] + parts[2] + parts[3]);
+    return n_rounds * OMMA_PROBE_STEPS * 2 * LANES;
+}
+
 typedef __m256i probe_vec;
 
 static inline probe_vec probe_load(const char *at)

@@ -61,6 +61,26 @@ SIMDE_MORE void simde_more_mm256_maskstore_ps(float *memory, simde__m256i mask, 
 #undef _mm256_maskstore_ps
 #define _mm256_maskstore_ps simde_more_mm256_maskstore_ps
 
+SIMDE_MORE simde__m256i simde_more_mm256_maskload_epi32(const int32_t *memory, simde__m256i mask)
+{
+    simde__m256i v = simde_mm256_setzero_si256();
+    int bits = simde_mm256_movemask_ps(simde_mm256_castsi256_ps(mask));
+
+    simde_more_move(&v, memory, 8, 4, (unsigned)bits);
+    return v;
+}
+#undef _mm256_maskload_epi32
+#define _mm256_maskload_epi32 simde_more_mm256_maskload_epi32
+
+SIMDE_MORE void simde_more_mm256_maskstore_epi32(int32_t *memory, simde__m256i mask, simde__m256i v)
+{
+    int bits = simde_mm256_movemask_ps(simde_mm256_castsi256_ps(mask));
+
+    simde_more_move(memory, &v, 8, 4, (unsigned)bits);
+}
+#undef _mm256_maskstore_epi32
+#define _mm256_maskstore_epi32 simde_more_mm256_maskstore_epi32
+
 SIMDE_MORE simde__m512 simde_more_mm512_mask_loadu_ps(simde__m512 v, simde__mmask16 mask,
                                                       const void *memory)
 {
