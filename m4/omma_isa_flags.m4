@@ -18,6 +18,9 @@ AC_DEFUN([OMMA_ISA_FLAGS], [
         [[#include <immintrin.h>]],
         [[__m512bh a = _mm512_cvtne2ps_pbh(_mm512_setzero_ps(), _mm512_setzero_ps());
           return (int)_mm512_reduce_add_ps(_mm512_dpbf16_ps(_mm512_setzero_ps(), a, a));]])
+    OMMA_ISA_TIER([AMX], [m4_normalize(omma_avx512_flags -mavx512vnni -mavx512bf16 -mamx-tile -mamx-bf16 -mamx-int8)],
+        [[#include <immintrin.h>]],
+        [[_tile_zero(0); _tile_dpbf16ps(0, 1, 2); _tile_dpbssd(0, 1, 2); _tile_release(); return 0;]])
     OMMA_NEON_SCHEDULING
     OMMA_ISA_TIER([NEON], [$omma_neon_scheduling], [[#include <arm_neon.h>]],
         [[float32x4_t a = vdupq_n_f32(0);

@@ -56,6 +56,7 @@ enum kind {
     F16,         /* widened to f32 */
     PAIRS,       /* of bf16: as they are */
     PAIRS_SPLIT, /* of bf16: two f32 */
+    BYTES,       /* four: as they are */
     BYTES_U8,    /* four, each with 128 added */
     BYTES_I16,   /* four: the even ones and the odd ones, widened to i16 */
     BYTES_BF16,  /* four: two pairs of bf16 */
@@ -65,12 +66,12 @@ enum kind {
 /* Elements of the source in 32 bits, and their bytes. */
 BODY size_t in_lane(const enum kind kind)
 {
-    return kind >= BYTES_U8 ? 4 : kind == PAIRS || kind == PAIRS_SPLIT ? 2 : 1;
+    return kind >= BYTES ? 4 : kind == PAIRS || kind == PAIRS_SPLIT ? 2 : 1;
 }
 
 BODY size_t element_bytes(const enum kind kind)
 {
-    return kind == F32 ? 4 : kind >= BYTES_U8 ? 1 : 2;
+    return kind == F32 ? 4 : kind >= BYTES ? 1 : 2;
 }
 
 /* Rows of the panel that come of k elements, and of a lane's. */
@@ -80,6 +81,7 @@ BODY size_t panel_rows(const enum kind kind, size_t k)
     case PAIRS:
     case BYTES_BF16:
         return (k + 1) / 2;
+    case BYTES:
     case BYTES_U8:
         return (k + 3) / 4;
     case BYTES_I16:
@@ -105,7 +107,7 @@ BODY __m512i load_row(const enum kind kind, const char *row, __mmask64 mask)
 
         return _mm512_castps_si512(_mm512_cvtph_ps(half));
     }
-    if (kind >= BYTES_U8) {
+    if (kind >= BYTES) {
         return _mm512_maskz_loadu_epi8(mask, row);
     }
     return _mm512_maskz_loadu_epi16((__mmask32)mask, row);

@@ -29,6 +29,7 @@ $make -j"$(nproc)" $programs \
     libsimd_avx512_la_CFLAGS='-std=gnu11 $(AVX512_CFLAGS)' \
     libsimd_avx512vnni_la_CFLAGS='-std=gnu11 $(AVX512VNNI_CFLAGS)' \
     libsimd_avx512bf16_la_CFLAGS='-std=gnu11 $(AVX512BF16_CFLAGS)' \
+    libsimd_amx_la_CFLAGS='-std=gnu11 $(AMX_CFLAGS)' \
     OMMA_SANITIZER_FLAGS="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
 
 failed=0
