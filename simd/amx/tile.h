@@ -2,8 +2,8 @@
  * tile.h - the tiles of AMX as the products of this tier use them: a block of 32 rows by 32 columns
  * of C in four tiles, two tiles of A, two of B.
  *
- * With OMMA_SIMDE the instructions are tests/simd/amx_model.h, in C, which faults where the CPU
- * does.
+ * With OMMA_SIMDE simd/x86.h brings tests/simd/amx_model.h, the instructions in C, which fault
+ * where the CPU does.
  */
 #ifndef OMMA_SIMD_AMX_TILE_H
 #define OMMA_SIMD_AMX_TILE_H
@@ -17,9 +17,6 @@
 #include <string.h>
 
 #include "simd/x86.h"
-#ifdef OMMA_SIMDE
-#include "simd/amx_model.h"
-#endif
 
 enum { TILE_ROWS = 16, TILE_ROW_BYTES = 64, TILE_BYTES = TILE_ROWS * TILE_ROW_BYTES };
 

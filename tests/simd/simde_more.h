@@ -26,6 +26,8 @@
 #undef _mm512_shuffle_f32x4
 #define _mm512_shuffle_f32x4 simde_mm512_shuffle_f32x4
 
+#include "simd/amx_model.h"
+
 /* Under names of our own, as the compiler's header may have functions of the same names. */
 #define SIMDE_MORE static inline __attribute__((unused))
 
