@@ -9,6 +9,8 @@
 #include "simd/kernels.h"
 #include "simd/x86.h"
 
+#include <string.h>
+
 #if !defined(__AVX512BW__) && !defined(OMMA_SIMDE)
 #error "probe.c of the tier avx512 is compiled without its flags"
 #endif
@@ -47,6 +49,7 @@ uint64_t omma_probe_i8_dot__avx512(uint64_t n_rounds)
     volatile int value = 1;
     __m512i factor = _mm512_set1_epi32(value);
     __m512i sums[CHAINS], total = _mm512_setzero_si512();
+    int32_t lanes[LANES];
 
     UNROLL
     for (int i = 0; i < CHAINS; i++) {
@@ -62,7 +65,11 @@ uint64_t omma_probe_i8_dot__avx512(uint64_t n_rounds)
     for (int i = 0; i < CHAINS; i++) {
         total = _mm512_add_epi32(total, sums[i]);
     }
-    value = _mm512_reduce_add_epi32(total);
+    /* not _mm512_reduce_add_epi32(): gcc adds signed lanes there, and the sums wrap */
+    memcpy(lanes, &total, sizeof lanes);
+    for (int i = 0; i < LANES; i++) {
+        value ^= lanes[i];
+    }
     return n_rounds * OMMA_PROBE_STEPS * LANES * 2;
 }
 
@@ -80,7 +87,13 @@ static inline probe_vec probe_xor(probe_vec a, probe_vec b)
 
 static inline uint64_t probe_fold(probe_vec x)
 {
-    return (uint64_t)_mm512_reduce_add_epi64(x);
+    uint64_t lanes[8], sum = 0;
+
+    memcpy(lanes, &x, sizeof lanes);
+    for (int i = 0; i < 8; i++) {
+        sum += lanes[i];
+    }
+    return sum;
 }
 
 #define PROBE_READ omma_probe_read__avx512
