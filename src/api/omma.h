@@ -50,6 +50,7 @@ enum omma_status {
     OMMA_STATUS_RESOURCES = 6, /* memory, threads or file descriptors cannot be had */
     OMMA_STATUS_OUTPUT = 7,    /* writing a file or a stream failed */
     OMMA_STATUS_CHANGED = 8,   /* the model's files changed while they were mapped */
+    OMMA_STATUS_BUSY = 9,      /* as many requests wait as may: try again later */
     OMMA_STATUS_INTERNAL = 70, /* a fault of omma itself, non-finite logits among them */
 };
 
@@ -413,6 +414,8 @@ struct omma_engine_options {
     enum omma_precision precision;
     enum omma_gemm gemm;
     size_t prefill_chunk;     /* tokens a pass; 0: 512; at most 512 */
+    size_t max_batch;         /* requests that are computed side by side; 0: 8; at most 256 */
+    size_t max_queue;         /* requests that wait besides; 0: 64 */
     bool no_int8_activations; /* int8 weights are multiplied by what `precision` says; otherwise, if
                                  the checkpoint means it so, by int8 with a scale a token */
     struct omma_log log;
@@ -428,6 +431,7 @@ struct omma_engine_info {
     const char *kv_dtype;  /* "bf16" or "f32" */
     const char *gemm;      /* "native" or "openblas"; int8 weights are always multiplied natively */
     bool int8_activations; /* int8 weights are multiplied by int8 activations */
+    size_t max_batch, max_queue; /* requests side by side, and waiting besides */
 };
 
 /* Start the threads.  The model must outlive the engine. */
@@ -439,6 +443,31 @@ enum omma_status omma_engine_create(struct omma_model *model,
 void omma_engine_destroy(struct omma_engine **engine);
 
 const struct omma_engine_info *omma_engine_info(const struct omma_engine *engine);
+
+/* What an engine does, and did since it was made.  Times of a request are those of its last event.
+ */
+struct omma_engine_stats {
+    size_t n_active;        /* requests that are computed */
+    size_t n_queued;        /* requests that wait until one of these ends */
+    size_t n_tiles_waiting; /* tiles of active requests that are not encoded yet */
+    /* since the engine was made: */
+    uint64_t n_requests;  /* taken */
+    uint64_t n_refused;   /* with OMMA_STATUS_BUSY */
+    uint64_t n_finished;  /* ended by themselves: a stop, or a limit of length */
+    uint64_t n_cancelled; /* and those past their deadline */
+    uint64_t n_failed;
+    uint64_t prefilled_tokens; /* of prompts, computed */
+    uint64_t cached_tokens;    /* of prompts, taken from a session's cache */
+    uint64_t decoded_tokens;   /* chosen */
+    uint64_t n_tiles;          /* encoded */
+    uint64_t n_passes;         /* over the language model's weights */
+    double busy_s;             /* in such passes, and choosing tokens */
+    double encode_s;           /* in encoding tiles */
+    double queue_s;            /* that requests waited before they were computed, all together */
+};
+
+/* From any thread, at any time: it waits for nothing that computes. */
+void omma_engine_stats(const struct omma_engine *engine, struct omma_engine_stats *stats);
 
 /* A linear layer of int8 weights, [n_rows][n_columns] as they lie, for comparing with a reference.
  */
@@ -496,8 +525,15 @@ enum omma_status omma_engine_node(const struct omma_engine *engine, size_t node,
  * do computes only what is new. */
 struct omma_session;
 
+/* An event was queued, for a program that does not wait in omma_session_poll().  Called from a
+ * thread of the engine, which computes nothing until it returns; it must not call omma.
+ * omma_session_destroy() waits for a call that runs; none begins after it. */
+typedef void (*omma_notify_fn)(void *user);
+
 struct omma_session_options {
-    size_t n_context; /* tokens, prompt and answer; 0: the smaller of the model's and 8192 */
+    size_t n_context;      /* tokens, prompt and answer; 0: the smaller of the model's and 8192 */
+    omma_notify_fn notify; /* NULL: none */
+    void *user;
 };
 
 enum omma_status omma_session_create(struct omma_engine *engine,
@@ -573,11 +609,14 @@ struct omma_request {
     const int32_t *forced_ids; /* fed instead of the chosen tokens, which are reported all
                                   the same; the answer ends with them.  NULL: none */
     size_t n_forced_ids;
+    int priority; /* of requests that wait, and of prompts, the largest goes first; 0 is usual */
+    double deadline_s; /* seconds after which it ends with OMMA_FINISH_DEADLINE; 0: none */
     struct omma_observer observer;
 };
 
 /* Queue a request.  Everything it points to is copied, but for the pictures.  One request at a time
- * a session; OMMA_STATUS_PROMPT if it cannot fit the context, with the counts of tiles and tokens.
+ * a session, max_batch of an engine side by side; the others wait.  OMMA_STATUS_PROMPT if it cannot
+ * fit the context, with the counts of tiles and tokens; OMMA_STATUS_BUSY if max_queue wait already.
  */
 enum omma_status omma_session_submit(struct omma_session *session,
                                      const struct omma_request *request, struct omma_error *error);
@@ -596,9 +635,10 @@ enum omma_finish {
     OMMA_FINISH_LENGTH, /* max_new_tokens, or the context is full */
     OMMA_FINISH_CANCELLED,
     OMMA_FINISH_ERROR,
+    OMMA_FINISH_DEADLINE, /* deadline_s is over */
 };
 
-/* "stop", "length", "cancelled", "error" */
+/* "stop", "length", "cancelled", "error", "deadline" */
 const char *omma_finish_name(enum omma_finish finish);
 
 struct omma_usage {
@@ -608,6 +648,8 @@ struct omma_usage {
     size_t n_tiles;                     /* encoded for this request */
 };
 
+/* Seconds from one stage of a request to the next, other requests' work beside it included: until
+ * it was begun, its tiles were encoded, its prompt computed, its last token chosen. */
 struct omma_timings {
     double queue_s, encode_s, prefill_s, decode_s, total_s;
 };
@@ -634,8 +676,8 @@ struct omma_event {
 enum omma_status omma_session_poll(struct omma_session *session, int timeout_ms,
                                    struct omma_event *event, struct omma_error *error);
 
-/* Ask the running request to end; it does at the next tile, chunk or token, with
- * OMMA_FINISH_CANCELLED.  May be called from any thread and from a signal handler. */
+/* Ask the session's request to end, whether it runs or waits; it does at the next tile, chunk or
+ * token, with OMMA_FINISH_CANCELLED.  May be called from any thread and from a signal handler. */
 void omma_session_cancel(struct omma_session *session);
 
 /* ------------------------------------------------------------------------------------------------

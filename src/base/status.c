@@ -23,6 +23,8 @@ const char *omma_status_name(enum omma_status status)
         return "output";
     case OMMA_STATUS_CHANGED:
         return "changed";
+    case OMMA_STATUS_BUSY:
+        return "busy";
     case OMMA_STATUS_INTERNAL:
         return "internal";
     }

@@ -1,4 +1,4 @@
-/* Choosing kernels and precision; starting and stopping the engine's thread; its queue of jobs. */
+/* Choosing kernels and precision; starting and stopping the engine's thread; its jobs and steps. */
 #include "engine/engine.h"
 
 #include <stdlib.h>
@@ -8,7 +8,12 @@
 #include "base/log.h"
 #include "tensor/matmul_blas.h"
 
-enum { MAX_PREFILL_CHUNK = 512 };
+enum {
+    MAX_PREFILL_CHUNK = 512,
+    DEFAULT_BATCH = 8,
+    MAX_BATCH = 256,
+    DEFAULT_QUEUE = 64,
+};
 
 enum omma_status omma_engine_choose_isa(const struct omma_engine_options *options,
                                         enum omma_isa *isa, struct omma_error *error)
@@ -64,6 +69,13 @@ static enum omma_status configure(struct omma_engine *engine,
         return omma_fail(error, OMMA_STATUS_USAGE, "prefill chunk: expected at most %d, found %zu",
                          MAX_PREFILL_CHUNK, options->prefill_chunk);
     }
+    if (options->max_batch > MAX_BATCH) {
+        return omma_fail(error, OMMA_STATUS_USAGE,
+                         "requests at a time: expected at most %d, found %zu", MAX_BATCH,
+                         options->max_batch);
+    }
+    engine->info.max_batch = options->max_batch != 0 ? options->max_batch : DEFAULT_BATCH;
+    engine->info.max_queue = options->max_queue != 0 ? options->max_queue : DEFAULT_QUEUE;
     engine->prefill_chunk =
         options->prefill_chunk != 0 ? options->prefill_chunk : MAX_PREFILL_CHUNK;
     OMMA_TRY(omma_engine_choose_isa(options, &isa, error));
@@ -128,30 +140,29 @@ static enum omma_status set_up(const struct start *start, struct omma_error *err
     engine->info.n_threads = omma_team_n_threads(engine->team);
     OMMA_TRY(place_weights(start, error));
     OMMA_TRY(omma_decoder_create(config, engine->weight_memory->weights, &engine->compute,
-                                 engine->prefill_chunk, &engine->decoder, error));
-    engine->logits = malloc(config->language.vocab * sizeof *engine->logits);
-    if (engine->logits == NULL) {
-        return omma_fail_memory(error, config->language.vocab * sizeof *engine->logits, "logits");
-    }
-    return OMMA_OK;
+                                 omma_max(engine->prefill_chunk, engine->info.max_batch),
+                                 &engine->decoder, error));
+    return omma_scheduler_create(engine, &engine->scheduler, error);
 }
 
 static void tear_down(struct omma_engine *engine)
 {
+    omma_scheduler_destroy(&engine->scheduler);
     omma_encoder_destroy(&engine->encoder);
     omma_decoder_destroy(&engine->decoder);
     omma_weight_memory_destroy(&engine->weight_memory);
     omma_team_destroy(&engine->team);
-    free(engine->logits);
-    engine->logits = NULL;
 }
 
-static struct omma_job *next_job(struct omma_engine *engine)
+/* Wait for work; false once the engine stops and there is none.  *job: one, or NULL. */
+static bool wait_for_work(struct omma_engine *engine, struct omma_job **found)
 {
     struct omma_job *job;
+    bool has_work;
 
     pthread_mutex_lock(&engine->lock);
-    while (engine->first_job == NULL && !engine->stopping) {
+    while (engine->first_job == NULL && !omma_scheduler_has_work(engine->scheduler) &&
+           !engine->stopping) {
         pthread_cond_wait(&engine->changed, &engine->lock);
     }
     job = engine->first_job;
@@ -161,8 +172,10 @@ static struct omma_job *next_job(struct omma_engine *engine)
             engine->last_job = NULL;
         }
     }
+    has_work = job != NULL || omma_scheduler_has_work(engine->scheduler);
     pthread_mutex_unlock(&engine->lock);
-    return job;
+    *found = job;
+    return has_work;
 }
 
 static void *run_engine(void *argument)
@@ -179,8 +192,11 @@ static void *run_engine(void *argument)
     engine->started = true;
     pthread_cond_broadcast(&engine->changed);
     pthread_mutex_unlock(&engine->lock);
-    while (status == OMMA_OK && (job = next_job(engine)) != NULL) {
-        job->run(engine, job->argument);
+    while (status == OMMA_OK && wait_for_work(engine, &job)) {
+        if (job != NULL) {
+            job->run(engine, job->argument);
+        }
+        omma_scheduler_step(engine->scheduler);
     }
     tear_down(engine);
     return NULL;
@@ -335,4 +351,24 @@ enum omma_status omma_engine_encoder(struct omma_engine *engine, struct omma_enc
     }
     *encoder = engine->encoder;
     return OMMA_OK;
+}
+
+struct token_pass {
+    struct omma_decoder *decoder;
+    const struct omma_decoder_pass *pass;
+};
+
+static void run_tokens(struct omma_thread *self, void *argument)
+{
+    const struct token_pass *call = argument;
+
+    omma_decoder_forward(self, call->decoder, call->pass);
+}
+
+int omma_engine_forward(struct omma_engine *engine, const struct omma_decoder_pass *pass)
+{
+    struct token_pass call = {engine->decoder, pass};
+
+    omma_team_run(engine->team, run_tokens, &call);
+    return omma_decoder_bad_layer(engine->decoder);
 }

@@ -3,7 +3,8 @@
  * steps.
  *
  * The engine's thread is the first of the team: OpenMP keeps its workers by caller, so every pass
- * starts from it.  Work comes to it as jobs, first in, first out; one runs at a time.
+ * starts from it.  Requests come to it by the scheduler, which computes them step by step; between
+ * two steps it runs jobs, first in, first out.
  */
 #ifndef OMMA_ENGINE_ENGINE_H
 #define OMMA_ENGINE_ENGINE_H
@@ -12,6 +13,7 @@
 
 #include "api/omma.h"
 #include "base/status.h"
+#include "engine/scheduler.h"
 #include "engine/weight_memory.h"
 #include "model/language/decoder.h"
 #include "model/model.h"
@@ -40,7 +42,8 @@ struct omma_engine {
     struct omma_weight_memory *weight_memory;
     struct omma_decoder *decoder;
     struct omma_encoder *encoder; /* NULL until the first picture */
-    float *logits;                /* [vocab] */
+
+    struct omma_scheduler *scheduler; /* which guards itself */
 
     pthread_t thread;
     pthread_mutex_t lock; /* guards what follows */
@@ -64,6 +67,9 @@ void omma_engine_enqueue(struct omma_engine *engine, struct omma_job *job);
 /* Run something on the engine's thread, after the jobs before it, and wait for its end. */
 void omma_engine_call(struct omma_engine *engine,
                       void (*run)(struct omma_engine *engine, void *argument), void *argument);
+
+/* On the engine's thread: one pass of all its threads.  omma_decoder_bad_layer(). */
+int omma_engine_forward(struct omma_engine *engine, const struct omma_decoder_pass *pass);
 
 /* The tier that options ask for, or the best.  OMMA_STATUS_USAGE if it was not built,
  * OMMA_STATUS_RESOURCES if this machine cannot run it. */

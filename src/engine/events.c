@@ -10,11 +10,14 @@
 
 enum { FIRST_CAPACITY = 256, FIRST_TEXTS = 4096 };
 
-enum omma_status omma_events_init(struct omma_events *events, struct omma_error *error)
+enum omma_status omma_events_init(omma_notify_fn notify, void *user, struct omma_events *events,
+                                  struct omma_error *error)
 {
     pthread_condattr_t attributes;
 
     memset(events, 0, sizeof *events);
+    events->notify = notify;
+    events->user = user;
     events->items = calloc(FIRST_CAPACITY, sizeof *events->items);
     events->texts = malloc(FIRST_TEXTS);
     events->taken_text = malloc(FIRST_TEXTS);
@@ -36,6 +39,11 @@ enum omma_status omma_events_init(struct omma_events *events, struct omma_error 
 
 void omma_events_fini(struct omma_events *events)
 {
+    pthread_mutex_lock(&events->lock);
+    while (events->is_notifying) {
+        pthread_cond_wait(&events->arrived, &events->lock);
+    }
+    pthread_mutex_unlock(&events->lock);
     free(events->items);
     free(events->texts);
     free(events->taken_text);
@@ -77,10 +85,20 @@ static bool reserve(char **bytes, size_t *capacity, size_t needed)
     return true;
 }
 
+/* Without the lock, which the program's own locks could meet the other way round. */
+static void call_notify(struct omma_events *events)
+{
+    events->notify(events->user);
+    pthread_mutex_lock(&events->lock);
+    events->is_notifying = false;
+    pthread_cond_broadcast(&events->arrived);
+    pthread_mutex_unlock(&events->lock);
+}
+
 enum omma_status omma_events_add(struct omma_events *events, const struct omma_event *event,
                                  struct omma_error *error)
 {
-    bool fits;
+    bool fits, notifies;
 
     pthread_mutex_lock(&events->lock);
     fits = (events->n_items < events->capacity || grow_items(events)) &&
@@ -92,9 +110,14 @@ enum omma_status omma_events_add(struct omma_events *events, const struct omma_e
         events->items[(events->first + events->n_items) % events->capacity] = *event;
         events->texts_used += event->n_bytes;
         events->n_items++;
-        pthread_cond_signal(&events->arrived);
+        pthread_cond_broadcast(&events->arrived);
     }
-    pthread_mutex_unlock(&events->lock);
+    notifies = fits && events->notify != NULL;
+    events->is_notifying = notifies;
+    pthread_mutex_unlock(&events->lock); /* without notify, events may be gone from here on */
+    if (notifies) {
+        call_notify(events);
+    }
     return fits ? OMMA_OK : omma_fail_memory(error, event->n_bytes, "events");
 }
 

@@ -9,8 +9,11 @@
 #include "api/omma.h"
 #include "base/status.h"
 
-/* A queue with one writer and one reader.  All members are guarded by the lock. */
+/* A queue with one writer and one reader.  All members but notify are guarded by the lock. */
 struct omma_events {
+    omma_notify_fn notify; /* called after an event was added; NULL: none */
+    void *user;
+    bool is_notifying;
     pthread_mutex_t lock;
     pthread_cond_t arrived;
     struct omma_event *items; /* ring; an item's text is an offset into texts until it is taken */
@@ -21,10 +24,13 @@ struct omma_events {
     size_t taken_capacity;
 };
 
-enum omma_status omma_events_init(struct omma_events *events, struct omma_error *error);
+enum omma_status omma_events_init(omma_notify_fn notify, void *user, struct omma_events *events,
+                                  struct omma_error *error);
+
+/* Waits for the end of a call of notify.  No writer may be left but the one that called it. */
 void omma_events_fini(struct omma_events *events);
 
-/* Append; event->text is copied.  OMMA_STATUS_RESOURCES if memory is short. */
+/* Append and notify; event->text is copied.  OMMA_STATUS_RESOURCES if memory is short. */
 enum omma_status omma_events_add(struct omma_events *events, const struct omma_event *event,
                                  struct omma_error *error);
 

@@ -43,11 +43,6 @@ struct measurement {
     float position;                          /* the same for all */
 };
 
-struct token_pass {
-    struct omma_decoder *decoder;
-    struct omma_decoder_pass pass;
-};
-
 static enum omma_status check(const struct omma_engine *engine, const struct omma_decode_plan *plan,
                               struct omma_error *error)
 {
@@ -129,24 +124,13 @@ static void close_streams(struct measurement *measurement)
     free(measurement->logits);
 }
 
-static void run_tokens(struct omma_thread *self, void *argument)
-{
-    struct token_pass *pass = argument;
-
-    omma_decoder_forward(self, pass->decoder, &pass->pass);
-}
-
 /* A token of each sequence, and the choice of the next. */
 static enum omma_status step(struct omma_engine *engine, struct measurement *measurement,
                              size_t n_cached, struct omma_error *error)
 {
     size_t n = measurement->plan->n_sequences, vocab = engine->model->config.language.vocab;
-    struct token_pass call = {
-        .decoder = engine->decoder,
-        .pass = {.sequences = measurement->sequences,
-                 .n_sequences = n,
-                 .logits = measurement->logits},
-    };
+    struct omma_decoder_pass pass = {
+        .sequences = measurement->sequences, .n_sequences = n, .logits = measurement->logits};
 
     measurement->position = (float)n_cached;
     for (size_t i = 0; i < n; i++) {
@@ -161,7 +145,7 @@ static enum omma_status step(struct omma_engine *engine, struct measurement *mea
             .wants_logits = true,
         };
     }
-    omma_team_run(engine->team, run_tokens, &call);
+    omma_engine_forward(engine, &pass);
     for (size_t i = 0; i < n; i++) {
         struct stream *stream = &measurement->streams[i];
         float margin;

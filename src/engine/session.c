@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/checked.h"
-#include "platform/clock.h"
+#include "engine/generation.h"
 #include "tensor/attention.h"
 
 enum { DEFAULT_CONTEXT = 8192 };
@@ -14,7 +14,7 @@ static enum omma_status choose_context(const struct omma_language_config *langua
                                        const struct omma_session_options *options,
                                        size_t *n_context, struct omma_error *error)
 {
-    *n_context = options != NULL ? options->n_context : 0;
+    *n_context = options->n_context;
     if (*n_context == 0) {
         *n_context = omma_min(language->max_positions, DEFAULT_CONTEXT);
     }
@@ -33,15 +33,18 @@ enum omma_status omma_session_create(struct omma_engine *engine,
 {
     const struct omma_language_config *language = &engine->model->config.language;
     enum omma_status status;
+    static const struct omma_session_options defaults = {0};
     struct omma_session *made = calloc(1, sizeof *made);
     size_t n_partials;
 
     if (made == NULL) {
         return omma_fail_memory(error, sizeof *made, "a session");
     }
+    options = options != NULL ? options : &defaults;
     made->engine = engine;
     OMMA_TRY_OR(status, free_session, choose_context(language, options, &made->n_context, error));
-    OMMA_TRY_OR(status, free_session, omma_events_init(&made->events, error));
+    OMMA_TRY_OR(status, free_session,
+                omma_events_init(options->notify, options->user, &made->events, error));
     OMMA_TRY_OR(
         status, fini_events,
         omma_kv_cache_init(language, engine->kv_dtype, made->n_context, &made->cache, error));
@@ -80,9 +83,8 @@ void omma_session_destroy(struct omma_session **session)
 
         omma_session_poll(gone, -1, &event, NULL);
     }
-    omma_arena_free(&gone->work.arena);
-    omma_kv_cache_fini(&gone->cache);
     omma_events_fini(&gone->events);
+    omma_kv_cache_fini(&gone->cache);
     free(gone->slots);
     free(gone->partials);
     free(gone);
@@ -92,22 +94,22 @@ void omma_session_destroy(struct omma_session **session)
 enum omma_status omma_session_submit(struct omma_session *session,
                                      const struct omma_request *request, struct omma_error *error)
 {
-    struct omma_work work;
+    struct omma_generation *generation;
+    enum omma_status status;
 
     if (session->is_active) {
         return omma_fail(error, OMMA_STATUS_USAGE,
                          "a request is running on this session: poll it to its end first");
     }
-    OMMA_TRY(omma_work_prepare(session, request, &work, error));
-    omma_arena_free(&session->work.arena);
-    session->work = work;
-    session->work.submitted = omma_clock_now();
+    OMMA_TRY(omma_generation_create(session, request, &generation, error));
     session->end_status = OMMA_OK;
-    session->is_active = true;
     atomic_store(&session->cancelled, false);
-    session->job = (struct omma_job){.run = omma_generation_run, .argument = session};
-    omma_engine_enqueue(session->engine, &session->job);
-    return OMMA_OK;
+    status = omma_scheduler_submit(session->engine->scheduler, generation, error);
+    if (status != OMMA_OK) {
+        omma_generation_destroy(&generation);
+    }
+    session->is_active = status == OMMA_OK;
+    return status;
 }
 
 enum omma_status omma_session_poll(struct omma_session *session, int timeout_ms,
@@ -144,6 +146,8 @@ const char *omma_finish_name(enum omma_finish finish)
         return "cancelled";
     case OMMA_FINISH_ERROR:
         return "error";
+    case OMMA_FINISH_DEADLINE:
+        return "deadline";
     }
     return "unknown";
 }

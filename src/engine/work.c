@@ -2,12 +2,15 @@
  * A request becomes work: its conversation rendered to ids, the places of its pictures found, its
  * size checked against the context before anything is computed.
  */
+#include "engine/work.h"
+
+#include <math.h>
 #include <string.h>
 
 #include "base/checked.h"
-#include "engine/session.h"
 #include "model/language/chat_template.h"
 #include "model/language/tokenizer.h"
+#include "model/model.h"
 #include "platform/clock.h"
 
 enum { DEFAULT_NEW_TOKENS = 1024 };
@@ -94,22 +97,22 @@ static enum omma_status place_images(const struct omma_model *model,
     return OMMA_OK;
 }
 
-static enum omma_status check_length(const struct omma_session *session,
+static enum omma_status check_length(const struct omma_model *model, size_t n_context,
                                      const struct omma_work *work, struct omma_error *error)
 {
-    size_t per_tile = session->engine->model->config.tokens_per_tile;
+    size_t per_tile = model->config.tokens_per_tile;
     size_t n_forced = work->n_forced > 0 ? work->n_forced - 1 : 0;
 
     if (work->n_prompt == 0) {
         return omma_fail(error, OMMA_STATUS_PROMPT, "the prompt is empty");
     }
-    if (work->n_prompt + n_forced > session->n_context) {
+    if (work->n_prompt + n_forced > n_context) {
         return omma_fail(error, OMMA_STATUS_PROMPT,
                          "the prompt has %zu tokens (%zu tiles x %zu + %zu of text), the context "
                          "holds %zu: use fewer or smaller pictures (--max-tiles) or a larger "
                          "context (-c)",
                          work->n_prompt, work->n_image_tokens / per_tile, per_tile,
-                         work->n_prompt - work->n_image_tokens, session->n_context);
+                         work->n_prompt - work->n_image_tokens, n_context);
     }
     return OMMA_OK;
 }
@@ -134,12 +137,23 @@ static enum omma_status copy_stops(const struct omma_request *request, struct om
     return OMMA_OK;
 }
 
-static enum omma_status prepare(const struct omma_session *session,
+static enum omma_status check_deadline(const struct omma_request *request, struct omma_work *work,
+                                       struct omma_error *error)
+{
+    if (!(request->deadline_s >= 0.0)) {
+        return omma_fail(error, OMMA_STATUS_USAGE, "deadline: expected seconds, found %g",
+                         request->deadline_s);
+    }
+    work->submitted = omma_clock_now();
+    work->deadline = request->deadline_s > 0.0 ? work->submitted + request->deadline_s : INFINITY;
+    return OMMA_OK;
+}
+
+static enum omma_status prepare(const struct omma_model *model, size_t n_context,
                                 const struct omma_request *request, struct omma_work *work,
                                 struct omma_error *error)
 {
-    const struct omma_model *model = session->engine->model;
-
+    OMMA_TRY(check_deadline(request, work, error));
     if (request->prompt_ids != NULL) {
         work->prompt = copy(&work->arena, request->prompt_ids, request->n_prompt_ids,
                             sizeof *request->prompt_ids);
@@ -159,24 +173,25 @@ static enum omma_status prepare(const struct omma_session *session,
         return omma_fail_memory(error, request->n_forced_ids, "forced ids");
     }
     OMMA_TRY(check_ids(model, work->forced, work->n_forced, "forced ids", error));
-    OMMA_TRY(check_length(session, work, error));
+    OMMA_TRY(check_length(model, n_context, work, error));
     OMMA_TRY(copy_stops(request, work, error));
     work->max_new_tokens =
         request->max_new_tokens != 0 ? request->max_new_tokens : DEFAULT_NEW_TOKENS;
     work->sampling = request->sampling;
     work->ignore_stop_ids = request->ignore_stop_ids;
+    work->priority = request->priority;
     work->observer = request->observer;
     return OMMA_OK;
 }
 
-enum omma_status omma_work_prepare(const struct omma_session *session,
+enum omma_status omma_work_prepare(const struct omma_model *model, size_t n_context,
                                    const struct omma_request *request, struct omma_work *work,
                                    struct omma_error *error)
 {
     enum omma_status status;
 
     memset(work, 0, sizeof *work);
-    status = prepare(session, request, work, error);
+    status = prepare(model, n_context, request, work, error);
     if (status != OMMA_OK) {
         omma_arena_free(&work->arena);
     }

@@ -1,0 +1,462 @@
+/*
+ * A generation is in one list at a time: arrived (guarded by the engine's lock), waiting, or active
+ * (the engine's thread alone).  Counters are atomic, so that whoever asks for them waits for
+ * nobody.
+ */
+#include "engine/scheduler.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/checked.h"
+#include "engine/generation.h"
+#include "platform/clock.h"
+
+struct counters {
+    _Atomic uint64_t n_requests, n_refused, n_finished, n_cancelled, n_failed;
+    _Atomic uint64_t prefilled_tokens, cached_tokens, decoded_tokens, n_tiles, n_passes;
+    _Atomic uint64_t busy_ns, encode_ns, queue_ns;
+    _Atomic size_t n_unfinished, n_active, n_tiles_waiting;
+};
+
+/* What a generation has of a pass. */
+struct part {
+    struct omma_generation *generation;
+    size_t n_tokens;
+};
+
+struct omma_scheduler {
+    struct omma_engine *engine;
+    size_t max_batch, max_queue;
+    struct counters counters;
+
+    struct omma_generation *first_arrived, *last_arrived; /* guarded by the engine's lock */
+
+    /* the engine's thread alone */
+    struct omma_generation *waiting; /* the next to become active first */
+    struct omma_generation **active; /* [max_batch], in the order in which they became it */
+    size_t n_active;
+    uint64_t turn;
+    struct part *parts;                      /* [max_batch] of the pass at hand */
+    struct omma_decoder_sequence *sequences; /* [max_batch] */
+    size_t n_parts, n_rows;
+    const float **visual; /* [max_rows] */
+    float *positions;     /* [max_rows] */
+    float *logits;        /* [max_batch][vocab] */
+};
+
+enum omma_status omma_scheduler_create(struct omma_engine *engine,
+                                       struct omma_scheduler **scheduler, struct omma_error *error)
+{
+    size_t vocab = engine->model->config.language.vocab, n = engine->info.max_batch;
+    size_t max_rows = omma_max(engine->prefill_chunk, n);
+    struct omma_scheduler *made = calloc(1, sizeof *made);
+
+    if (made == NULL) {
+        return omma_fail_memory(error, sizeof *made, "a scheduler");
+    }
+    made->engine = engine;
+    made->max_batch = n;
+    made->max_queue = engine->info.max_queue;
+    made->active = calloc(n, sizeof *made->active);
+    made->parts = calloc(n, sizeof *made->parts);
+    made->sequences = calloc(n, sizeof *made->sequences);
+    made->visual = calloc(max_rows, sizeof *made->visual);
+    made->positions = calloc(max_rows, sizeof *made->positions);
+    made->logits = malloc(n * vocab * sizeof *made->logits);
+    if (made->active == NULL || made->parts == NULL || made->sequences == NULL ||
+        made->visual == NULL || made->positions == NULL || made->logits == NULL) {
+        omma_scheduler_destroy(&made);
+        return omma_fail_memory(error, n * vocab * sizeof(float), "the logits of a pass");
+    }
+    *scheduler = made;
+    return OMMA_OK;
+}
+
+void omma_scheduler_destroy(struct omma_scheduler **scheduler)
+{
+    struct omma_scheduler *gone = *scheduler;
+
+    if (gone == NULL) {
+        return;
+    }
+    free(gone->active);
+    free(gone->parts);
+    free(gone->sequences);
+    free(gone->visual);
+    free(gone->positions);
+    free(gone->logits);
+    free(gone);
+    *scheduler = NULL;
+}
+
+static bool has_room(const struct omma_scheduler *scheduler)
+{
+    size_t n = atomic_load(&scheduler->counters.n_unfinished);
+
+    return n < scheduler->max_batch || n - scheduler->max_batch < scheduler->max_queue;
+}
+
+enum omma_status omma_scheduler_submit(struct omma_scheduler *scheduler,
+                                       struct omma_generation *generation, struct omma_error *error)
+{
+    struct omma_engine *engine = scheduler->engine;
+    bool fits;
+
+    generation->next = NULL;
+    pthread_mutex_lock(&engine->lock);
+    fits = has_room(scheduler);
+    if (fits) {
+        if (scheduler->last_arrived != NULL) {
+            scheduler->last_arrived->next = generation;
+        } else {
+            scheduler->first_arrived = generation;
+        }
+        scheduler->last_arrived = generation;
+        atomic_fetch_add(&scheduler->counters.n_unfinished, 1);
+        pthread_cond_broadcast(&engine->changed);
+    }
+    pthread_mutex_unlock(&engine->lock);
+    atomic_fetch_add(fits ? &scheduler->counters.n_requests : &scheduler->counters.n_refused, 1);
+    return fits ? OMMA_OK
+                : omma_fail(error, OMMA_STATUS_BUSY,
+                            "%zu requests are computed and %zu wait, which is all that may: try "
+                            "again later",
+                            scheduler->max_batch, scheduler->max_queue);
+}
+
+bool omma_scheduler_has_work(const struct omma_scheduler *scheduler)
+{
+    return atomic_load(&scheduler->counters.n_unfinished) > 0;
+}
+
+static void add_seconds(_Atomic uint64_t *ns, double seconds)
+{
+    atomic_fetch_add(ns, (uint64_t)(seconds * 1e9));
+}
+
+/* Count an end and tell the session; the counters first, as its program may ask for them then. */
+static void end(struct omma_scheduler *scheduler, struct omma_generation *g,
+                enum omma_status status, enum omma_finish finish)
+{
+    struct counters *counters = &scheduler->counters;
+    bool is_cancelled = finish == OMMA_FINISH_CANCELLED || finish == OMMA_FINISH_DEADLINE;
+
+    atomic_fetch_add(status != OMMA_OK ? &counters->n_failed
+                     : is_cancelled    ? &counters->n_cancelled
+                                       : &counters->n_finished,
+                     1);
+    atomic_fetch_sub(&counters->n_tiles_waiting, g->n_tiles - g->n_encoded);
+    atomic_fetch_sub(&counters->n_unfinished, 1);
+    omma_generation_end(&g, status, finish);
+}
+
+static void end_active(struct omma_scheduler *scheduler, size_t index, enum omma_status status,
+                       enum omma_finish finish)
+{
+    struct omma_generation *g = scheduler->active[index];
+
+    scheduler->n_active--;
+    for (size_t i = index; i < scheduler->n_active; i++) {
+        scheduler->active[i] = scheduler->active[i + 1];
+    }
+    atomic_store(&scheduler->counters.n_active, scheduler->n_active);
+    end(scheduler, g, status, finish);
+}
+
+static size_t index_of(const struct omma_scheduler *scheduler, const struct omma_generation *g)
+{
+    size_t i = 0;
+
+    while (scheduler->active[i] != g) {
+        i++;
+    }
+    return i;
+}
+
+/* Put what arrived where it waits: behind all whose priority is not smaller. */
+static void take_arrivals(struct omma_scheduler *scheduler)
+{
+    struct omma_generation *arrived;
+
+    pthread_mutex_lock(&scheduler->engine->lock);
+    arrived = scheduler->first_arrived;
+    scheduler->first_arrived = scheduler->last_arrived = NULL;
+    pthread_mutex_unlock(&scheduler->engine->lock);
+    while (arrived != NULL) {
+        struct omma_generation *g = arrived, **at = &scheduler->waiting;
+
+        arrived = g->next;
+        while (*at != NULL && (*at)->work.priority >= g->work.priority) {
+            at = &(*at)->next;
+        }
+        g->next = *at;
+        *at = g;
+    }
+}
+
+/* Whether a generation is to end before its time. */
+static bool is_over(const struct omma_generation *g, double now, enum omma_finish *finish)
+{
+    *finish = OMMA_FINISH_CANCELLED;
+    if (atomic_load(&g->session->cancelled)) {
+        return true;
+    }
+    *finish = OMMA_FINISH_DEADLINE;
+    return now >= g->work.deadline;
+}
+
+static void end_those_over(struct omma_scheduler *scheduler)
+{
+    struct omma_generation **at = &scheduler->waiting;
+    double now = omma_clock_now();
+    enum omma_finish finish;
+
+    while (*at != NULL) {
+        struct omma_generation *g = *at;
+
+        if (is_over(g, now, &finish)) {
+            *at = g->next;
+            end(scheduler, g, OMMA_OK, finish);
+        } else {
+            at = &g->next;
+        }
+    }
+    for (size_t i = scheduler->n_active; i-- > 0;) {
+        if (is_over(scheduler->active[i], now, &finish)) {
+            end_active(scheduler, i, OMMA_OK, finish);
+        }
+    }
+}
+
+/* Let those that wait take the free places. */
+static void admit(struct omma_scheduler *scheduler)
+{
+    struct counters *counters = &scheduler->counters;
+
+    while (scheduler->n_active < scheduler->max_batch && scheduler->waiting != NULL) {
+        struct omma_generation *g = scheduler->waiting;
+        enum omma_status status;
+
+        scheduler->waiting = g->next;
+        scheduler->active[scheduler->n_active++] = g;
+        atomic_store(&counters->n_active, scheduler->n_active);
+        status = omma_generation_begin(g, &g->session->end_error);
+        add_seconds(&counters->queue_ns, g->timings.queue_s);
+        atomic_fetch_add(&counters->cached_tokens, g->usage.cached_tokens);
+        atomic_fetch_add(&counters->n_tiles_waiting, g->n_tiles);
+        if (status != OMMA_OK) {
+            end_active(scheduler, scheduler->n_active - 1, status, OMMA_FINISH_ERROR);
+        }
+    }
+}
+
+/* Whether a goes before b, which became active before it. */
+static bool goes_before(const struct omma_generation *a, const struct omma_generation *b)
+{
+    return b == NULL || a->work.priority > b->work.priority ||
+           (a->work.priority == b->work.priority && a->turn < b->turn);
+}
+
+struct tile_pass {
+    struct omma_encoder *encoder;
+    const struct omma_generation_tile *tile;
+    const struct omma_observer *observer;
+};
+
+static void run_tile(struct omma_thread *self, void *argument)
+{
+    const struct tile_pass *pass = argument;
+
+    omma_encoder_tile(self, pass->encoder, pass->tile->pixels, pass->tile->index, pass->observer,
+                      pass->tile->tokens);
+}
+
+static enum omma_status encode_tile(struct omma_scheduler *scheduler, struct omma_generation *g,
+                                    struct omma_error *error)
+{
+    struct omma_engine *engine = scheduler->engine;
+    struct tile_pass pass = {.tile = omma_generation_tile(g), .observer = &g->work.observer};
+    double start = omma_clock_now();
+
+    OMMA_TRY(omma_engine_encoder(engine, &pass.encoder, error));
+    omma_team_run(engine->team, run_tile, &pass);
+    add_seconds(&scheduler->counters.encode_ns, omma_clock_now() - start);
+    atomic_fetch_add(&scheduler->counters.n_tiles, 1);
+    atomic_fetch_sub(&scheduler->counters.n_tiles_waiting, 1);
+    return omma_generation_tile_done(g, error);
+}
+
+/* Encode a tile, if there is one. */
+static void encode(struct omma_scheduler *scheduler)
+{
+    struct omma_generation *best = NULL;
+    enum omma_status status;
+
+    for (size_t i = 0; i < scheduler->n_active; i++) {
+        struct omma_generation *g = scheduler->active[i];
+
+        if (omma_generation_tile(g) != NULL && goes_before(g, best)) {
+            best = g;
+        }
+    }
+    if (best == NULL) {
+        return;
+    }
+    best->turn = ++scheduler->turn;
+    status = encode_tile(scheduler, best, &best->session->end_error);
+    if (status != OMMA_OK) {
+        end_active(scheduler, index_of(scheduler, best), status, OMMA_FINISH_ERROR);
+    }
+}
+
+/* Give a generation n tokens of the pass. */
+static void add_part(struct omma_scheduler *scheduler, struct omma_generation *g, size_t n)
+{
+    omma_generation_sequence(g, n, scheduler->visual + scheduler->n_rows,
+                             scheduler->positions + scheduler->n_rows,
+                             &scheduler->sequences[scheduler->n_parts]);
+    scheduler->parts[scheduler->n_parts++] = (struct part){g, n};
+    scheduler->n_rows += n;
+    g->is_planned = true;
+}
+
+/* The prompt whose turn it is; NULL: there is none that is not in the pass. */
+static struct omma_generation *next_prompt(const struct omma_scheduler *scheduler)
+{
+    struct omma_generation *best = NULL;
+
+    for (size_t i = 0; i < scheduler->n_active; i++) {
+        struct omma_generation *g = scheduler->active[i];
+
+        if (!g->is_planned && omma_generation_next_tokens(g, 1) > 0 && goes_before(g, best)) {
+            best = g;
+        }
+    }
+    return best;
+}
+
+/* A token of every answer, then prompts. */
+static void plan(struct omma_scheduler *scheduler)
+{
+    size_t chunk = scheduler->engine->prefill_chunk, left;
+    struct omma_generation *g;
+
+    scheduler->n_parts = scheduler->n_rows = 0;
+    for (size_t i = 0; i < scheduler->n_active; i++) {
+        g = scheduler->active[i];
+        g->is_planned = false;
+        if (g->stage == OMMA_GENERATION_ANSWER) {
+            add_part(scheduler, g, 1);
+        }
+    }
+    left = chunk > scheduler->n_rows ? chunk - scheduler->n_rows : 1;
+    while (left > 0 && (g = next_prompt(scheduler)) != NULL) {
+        size_t n = omma_generation_next_tokens(g, left);
+
+        g->turn = ++scheduler->turn;
+        add_part(scheduler, g, n);
+        left -= n;
+        atomic_fetch_add(&scheduler->counters.prefilled_tokens, n);
+    }
+}
+
+/* Compute sequences; the first layer after which a value was not finite. */
+static int run_pass(struct omma_scheduler *scheduler, const struct omma_decoder_sequence *sequences,
+                    size_t n, float *logits)
+{
+    struct omma_decoder_pass pass = {.sequences = sequences, .n_sequences = n, .logits = logits};
+
+    atomic_fetch_add(&scheduler->counters.n_passes, 1);
+    return omma_engine_forward(scheduler->engine, &pass);
+}
+
+static enum omma_status fail_not_finite(const struct omma_decoder_sequence *sequence, int layer,
+                                        struct omma_error *error)
+{
+    return omma_fail(error, OMMA_STATUS_INTERNAL,
+                     "values that are not finite after language layer %d, tokens %zu to %zu", layer,
+                     sequence->n_cached, sequence->n_cached + sequence->n_tokens - 1);
+}
+
+/* What was computed of one generation: it goes on, or ends. */
+static void deliver(struct omma_scheduler *scheduler, size_t part, int bad_layer,
+                    const float *logits)
+{
+    struct omma_generation *g = scheduler->parts[part].generation;
+    size_t n_before = g->usage.completion_tokens;
+    struct omma_error *error = &g->session->end_error;
+    enum omma_status status =
+        bad_layer != OMMA_DECODER_ALL_FINITE
+            ? fail_not_finite(&scheduler->sequences[part], bad_layer, error)
+            : omma_generation_computed(g, scheduler->parts[part].n_tokens, logits, error);
+
+    atomic_fetch_add(&scheduler->counters.decoded_tokens, g->usage.completion_tokens - n_before);
+    if (status != OMMA_OK) {
+        end_active(scheduler, index_of(scheduler, g), status, OMMA_FINISH_ERROR);
+    } else if (g->stage == OMMA_GENERATION_ENDED) {
+        end_active(scheduler, index_of(scheduler, g), OMMA_OK, g->finish);
+    }
+}
+
+/* One pass, and what comes of it.  Where a value is not finite, each sequence is computed once more
+ * by itself, as the pass does not tell whose it was. */
+static void compute(struct omma_scheduler *scheduler)
+{
+    size_t vocab = scheduler->engine->model->config.language.vocab, n_wanted = 0;
+    double start = omma_clock_now();
+    int bad_layer;
+
+    plan(scheduler);
+    if (scheduler->n_parts == 0) {
+        return;
+    }
+    bad_layer = run_pass(scheduler, scheduler->sequences, scheduler->n_parts, scheduler->logits);
+    for (size_t i = 0; i < scheduler->n_parts; i++) {
+        float *logits = scheduler->logits + n_wanted * vocab;
+        int own_bad_layer = bad_layer;
+
+        if (bad_layer != OMMA_DECODER_ALL_FINITE && scheduler->n_parts > 1) {
+            own_bad_layer = run_pass(scheduler, &scheduler->sequences[i], 1, logits);
+        }
+        n_wanted += scheduler->sequences[i].wants_logits;
+        deliver(scheduler, i, own_bad_layer, logits);
+    }
+    add_seconds(&scheduler->counters.busy_ns, omma_clock_now() - start);
+}
+
+void omma_scheduler_step(struct omma_scheduler *scheduler)
+{
+    take_arrivals(scheduler);
+    end_those_over(scheduler);
+    admit(scheduler);
+    encode(scheduler);
+    end_those_over(scheduler);
+    compute(scheduler);
+}
+
+void omma_engine_stats(const struct omma_engine *engine, struct omma_engine_stats *stats)
+{
+    const struct counters *counters = &engine->scheduler->counters;
+    size_t n_active = atomic_load(&counters->n_active);
+    size_t n_unfinished = atomic_load(&counters->n_unfinished);
+
+    *stats = (struct omma_engine_stats){
+        .n_active = n_active,
+        .n_queued = n_unfinished > n_active ? n_unfinished - n_active : 0,
+        .n_tiles_waiting = atomic_load(&counters->n_tiles_waiting),
+        .n_requests = atomic_load(&counters->n_requests),
+        .n_refused = atomic_load(&counters->n_refused),
+        .n_finished = atomic_load(&counters->n_finished),
+        .n_cancelled = atomic_load(&counters->n_cancelled),
+        .n_failed = atomic_load(&counters->n_failed),
+        .prefilled_tokens = atomic_load(&counters->prefilled_tokens),
+        .cached_tokens = atomic_load(&counters->cached_tokens),
+        .decoded_tokens = atomic_load(&counters->decoded_tokens),
+        .n_tiles = atomic_load(&counters->n_tiles),
+        .n_passes = atomic_load(&counters->n_passes),
+        .busy_s = 1e-9 * (double)atomic_load(&counters->busy_ns),
+        .encode_s = 1e-9 * (double)atomic_load(&counters->encode_ns),
+        .queue_s = 1e-9 * (double)atomic_load(&counters->queue_ns),
+    };
+}
