@@ -9,7 +9,7 @@ columns, and for 64.  The texts are the dialogues of --held-out (written by cont
 random tokens, for a model of random weights.
 
 Printed is the mean Kullback-Leibler divergence of the next token's distribution, from that of the bf16 weights computed in
-float32, over all steps behind the picture:
+float32, over all steps behind the picture, with its standard error:
 
   of omma on its folders and on SOURCE, of compressed-tensors' arithmetic on the same folders (quantize.py's: float32 but for
   the values that it rounds to int8), of what compressed-tensors writes itself, and of a simulated Q8_0: weights and activations
@@ -205,15 +205,19 @@ def omma_log_probabilities(omma, folder, items, vocabulary, scratch):
     return logits.double().log_softmax(-1).float()
 
 
-def divergence(p, q):
-    """Mean over the steps of KL(p || q), from logarithms; a piece at a time, as the vocabulary may be large."""
+def divergence(p, q, items):
+    """Mean over the steps of KL(p || q), from logarithms, and its standard error, the texts being the samples: steps of one text
+    go together.  A text at a time, as the vocabulary may be large."""
     if p.shape != q.shape:
         raise SystemExit(f"{tuple(q.shape)} logits, expected {tuple(p.shape)}")
-    total = 0.0
-    for i in range(0, len(p), 16):
-        a, b = p[i:i + 16].double(), q[i:i + 16].double()
-        total += float((a.exp() * (a - b)).sum())
-    return total / len(p)
+    sums, at = [], 0
+    for item in items:
+        a, b = (x[at:at + len(item["forced"])].double() for x in (p, q))
+        sums.append(float((a.exp() * (a - b)).sum()))
+        at += len(a)
+    mean = sum(sums) / len(p)
+    deviations = [s - mean * len(item["forced"]) for s, item in zip(sums, items)]
+    return mean, np.sqrt(sum(d * d for d in deviations) * len(items) / max(len(items) - 1, 1)) / len(p)
 
 
 def same(a, b):
@@ -247,10 +251,11 @@ def main():
         items = made_texts(np.random.default_rng(5), vocabulary, a.texts)
     embed(model, items + questions, context)
     exact = log_probabilities(model, dump, items)
-    print(f"{a.source}: {len(items)} texts, {len(exact)} steps; KL divergence from the bf16 weights in float32, nats a step", flush=True)
+    print(f"{a.source}: {len(items)} texts, {len(exact)} steps; KL divergence from the bf16 weights in float32, nats a step, and its standard error", flush=True)
 
-    def tell(what, value):
-        print(f"     {value:.3e}  {what}", flush=True)
+    def tell(what, found):
+        value, error = divergence(exact, found, items)
+        print(f"     {value:.3e} +- {error:.1e}  {what}", flush=True)
         return value
     with tempfile.TemporaryDirectory() as scratch:
         folders = {}
@@ -261,18 +266,18 @@ def main():
         found = {}
         for what, folder in folders.items():
             with Variant(model, folder_weights(dump, folder), int8_token):
-                found[what] = tell(f"compressed-tensors' arithmetic, {what}", divergence(exact, log_probabilities(model, dump, items)))
+                found[what] = tell(f"compressed-tensors' arithmetic, {what}", log_probabilities(model, dump, items))
                 if what == "rows":
                     theirs = answers(model, dump, questions, stop)
         with Variant(model, lambda name, w: coarse_rows(w), int8_token):
-            tell("compressed-tensors' arithmetic on what it writes itself", divergence(exact, log_probabilities(model, dump, items)))
+            tell("compressed-tensors' arithmetic on what it writes itself", log_probabilities(model, dump, items))
         with Variant(model, lambda name, w: q8_0(w), q8_0):
-            tell("Q8_0, simulated: blocks of 32", divergence(exact, log_probabilities(model, dump, items)))
+            tell("Q8_0, simulated: blocks of 32", log_probabilities(model, dump, items))
         del model
         tell(f"omma, bf16 weights, precision {a.precision}",
-             divergence(exact, omma_log_probabilities(a, a.source, items, vocabulary, scratch)))
+             omma_log_probabilities(a, a.source, items, vocabulary, scratch))
         ours = {what: tell(f"omma, {what}, precision {a.precision}",
-                           divergence(exact, omma_log_probabilities(a, folder, items, vocabulary, scratch)))
+                           omma_log_probabilities(a, folder, items, vocabulary, scratch))
                 for what, folder in folders.items()}
         for what in folders:
             expect(ours[what] <= 1.1 * found[what], f"{what}: omma {ours[what] / found[what]:.3f} times compressed-tensors' arithmetic on the same folder")
