@@ -343,6 +343,8 @@ struct omma_image_options {
     size_t min_tiles, max_tiles; /* 0: 1 and 12; pass the model's */
     bool no_thumbnail;
     bool strict;         /* refuse damaged pictures that Pillow would accept */
+    size_t max_pixels;   /* refuse larger ones by their header; 0, and at most: 178956970, as
+                            Pillow */
     struct omma_log log; /* warnings of the decoders */
 };
 
@@ -551,8 +553,9 @@ struct omma_turn {
     size_t n_bytes;
 };
 
-/* Texts and pictures of a whole conversation, to be answered or rendered.  "<image>" in user turns
- * is the place of the next picture; without any, the pictures stand before the first user turn. */
+/* Texts and pictures of a whole conversation, to be answered or rendered.  "<image>", or another
+ * mark, in user turns is the place of the next picture; without any, the pictures stand before the
+ * first user turn. */
 struct omma_conversation {
     const char
         *system; /* NULL: the template's own message; "" with n_system_bytes 0: no system turn */
@@ -562,6 +565,7 @@ struct omma_conversation {
     const struct omma_image *const *images;
     size_t n_images;
     enum omma_special special;
+    const char *image_mark; /* of a picture's place, not empty; NULL: "<image>" */
 };
 
 /* The conversation as ids, ready for an answer. */

@@ -26,8 +26,7 @@ static const char template_system[] = "你是书生·万象，英文名是Intern
                                       "华大学及多家合作单位联合开发的多模态大语言"
                                       "模型。";
 
-static const char placeholder[] = "<image>";
-enum { N_PLACEHOLDER = sizeof placeholder - 1 };
+static const char default_mark[] = "<image>";
 
 struct writer {
     const struct omma_tokenizer *tokenizer;
@@ -35,6 +34,7 @@ struct writer {
     const struct omma_conversation *conversation;
     const size_t *n_image_tokens; /* [conversation->n_images] */
     size_t n_images_placed;
+    const char *mark;              /* of a picture's place */
     enum omma_recognise recognise; /* in the run */
     char *run;                     /* text since the last control token */
     size_t n_run, capacity;
@@ -152,19 +152,19 @@ static enum omma_status add_leading_images(struct writer *writer)
     return OMMA_OK;
 }
 
-static const char *find_placeholder(const char *text, size_t n_bytes)
+static const char *find_mark(const struct writer *writer, const char *text, size_t n_bytes)
 {
-    return n_bytes > 0 ? memmem(text, n_bytes, placeholder, N_PLACEHOLDER) : NULL;
+    return n_bytes > 0 ? memmem(text, n_bytes, writer->mark, strlen(writer->mark)) : NULL;
 }
 
-static size_t count_placeholders(const char *text, size_t n_bytes)
+static size_t count_marks(const struct writer *writer, const char *text, size_t n_bytes)
 {
     const char *end = text + n_bytes, *found;
     size_t n = 0;
 
-    while ((found = find_placeholder(text, (size_t)(end - text))) != NULL) {
+    while ((found = find_mark(writer, text, (size_t)(end - text))) != NULL) {
         n++;
-        text = found + N_PLACEHOLDER;
+        text = found + strlen(writer->mark);
     }
     return n;
 }
@@ -181,10 +181,10 @@ static enum omma_status add_user(struct writer *writer, const struct omma_turn *
     } else if (turn->n_bytes == 0) {
         return OMMA_OK;
     }
-    while ((found = find_placeholder(text, (size_t)(end - text))) != NULL) {
+    while ((found = find_mark(writer, text, (size_t)(end - text))) != NULL) {
         OMMA_TRY(add_text(writer, text, (size_t)(found - text)));
         OMMA_TRY(add_image(writer));
-        text = found + N_PLACEHOLDER;
+        text = found + strlen(writer->mark);
     }
     OMMA_TRY(add_text(writer, text, (size_t)(end - text)));
     return end_turn(writer);
@@ -260,12 +260,12 @@ static enum omma_status check_turns(const struct writer *writer, bool *has_place
                                            is_user ? conversation->special : OMMA_SPECIAL_LITERAL,
                                            writer->error));
         n_places +=
-            is_user && turn->n_bytes > 0 ? count_placeholders(turn->text, turn->n_bytes) : 0;
+            is_user && turn->n_bytes > 0 ? count_marks(writer, turn->text, turn->n_bytes) : 0;
     }
     if (n_places > 0 && n_places != conversation->n_images) {
         return omma_fail(writer->error, OMMA_STATUS_PROMPT,
                          "conversation: expected as many %s as pictures, found %zu and %zu",
-                         placeholder, n_places, conversation->n_images);
+                         writer->mark, n_places, conversation->n_images);
     }
     *has_places = n_places > 0;
     return OMMA_OK;
@@ -320,10 +320,12 @@ enum omma_status omma_chat_template_render(const struct omma_tokenizer *tokenize
                                            const size_t *n_image_tokens, const char *default_system,
                                            struct omma_tokens *tokens, struct omma_error *error)
 {
+    const char *mark = conversation->image_mark;
     struct writer writer = {.tokenizer = tokenizer,
                             .ids = omma_tokenizer_template_ids(tokenizer),
                             .conversation = conversation,
                             .n_image_tokens = n_image_tokens,
+                            .mark = mark != NULL ? mark : default_mark,
                             .error = error};
     enum omma_status status = render(&writer, default_system);
 

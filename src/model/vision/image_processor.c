@@ -98,6 +98,7 @@ enum omma_status omma_image_open_memory(const char *name, const void *bytes, siz
     max_tiles =
         options->max_tiles != 0 ? options->max_tiles : omma_max(min_tiles, DEFAULT_MAX_TILES);
     source.strict = options->strict;
+    source.max_pixels = options->max_pixels;
     source.log = options->log;
     made = calloc(1, sizeof *made);
     if (made == NULL) {

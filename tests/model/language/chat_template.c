@@ -195,6 +195,30 @@ static void test_pictures_and_places(void **state)
     omma_tokenizer_close(&tokenizer);
 }
 
+/* Another mark, as a server has it: "<image>" is text like any other. */
+static void test_mark(void **state)
+{
+    static const size_t n_image_tokens[] = {1};
+    const char *text = "<image> [x] <image>";
+    struct omma_tokenizer *tokenizer = open_demo();
+    struct omma_turn turn = {OMMA_ROLE_USER, text, strlen(text)};
+    struct omma_conversation conversation = {
+        .system = "", .turns = &turn, .n_turns = 1, .n_images = 1, .image_mark = "[x]"};
+    struct omma_error error;
+    struct omma_tokens tokens;
+
+    (void)state;
+    assert_ok(
+        omma_chat_template_render(tokenizer, &conversation, n_image_tokens, NULL, &tokens, &error));
+    assert_spelled(tokenizer, &tokens,
+                   "<|im_start|>user\n<image> <img><IMG_CONTEXT></img> <image><|im_end|>\n"
+                   "<|im_start|>assistant\n");
+    conversation.n_images = 0;
+    assert_fails(OMMA_STATUS_PROMPT, "expected as many [x] as pictures, found 1 and 0",
+                 omma_chat_template_render(tokenizer, &conversation, NULL, NULL, &tokens, &error));
+    omma_tokenizer_close(&tokenizer);
+}
+
 /* Faults row F1: what a user types is never a control token, unless the caller says so. */
 static void test_provenance(void **state)
 {
@@ -292,8 +316,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden_prompt),       cmocka_unit_test(test_system_message),
-        cmocka_unit_test(test_pictures_and_places), cmocka_unit_test(test_provenance),
-        cmocka_unit_test(test_empty_texts),         cmocka_unit_test(test_bad_conversations),
+        cmocka_unit_test(test_pictures_and_places), cmocka_unit_test(test_mark),
+        cmocka_unit_test(test_provenance),          cmocka_unit_test(test_empty_texts),
+        cmocka_unit_test(test_bad_conversations),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

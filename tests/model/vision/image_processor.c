@@ -241,6 +241,11 @@ static void test_options(void **state)
     assert_fails(OMMA_STATUS_USAGE, "number of tiles",
                  omma_image_open_memory("test", png.bytes, png.n_bytes, &options, &image, &error));
     assert_null(image);
+    options = (struct omma_image_options){.max_pixels = 90 * 90 - 1};
+    assert_fails(OMMA_STATUS_IMAGE, "expected at most 8099 pixels, found 90x90",
+                 omma_image_open_memory("test", png.bytes, png.n_bytes, &options, &image, &error));
+    options.max_pixels++;
+    assert_ok(omma_image_open_memory("test", png.bytes, png.n_bytes, &options, &image, &error));
     omma_image_close(&image);
     free(png.bytes);
 }
