@@ -35,6 +35,10 @@
 void omma_check_tiers(void (*check)(const struct omma_kernels *kernels,
                                     const struct omma_kernels *definition));
 
+/* From here on omma_check_tiers() calls for one tier alone, with a table in which the family's
+ * kernel does nothing (families are counted as in families.def; beyond the last: none). */
+void omma_check_only(enum omma_isa tier, size_t family);
+
 /* ---- cases ------------------------------------------------------------------------------------
  */
 
