@@ -1,6 +1,6 @@
 /*
- * kernels [TIER...]: the matrix kernels of every tier that this CPU has, or of those named, on one
- * thread.
+ * kernels [TIER... FAMILY...]: the matrix kernels of every tier that this CPU has, or of those
+ * named, on one thread; of all families, or those named (gemv_i8).
  *
  * Products of a panel: multiply-adds beside the tier's own peak; the panel lies in L2, as it does
  * in a model.  GEMV, packing and weighted sums: bytes of weights beside the speed of reading, out
@@ -37,6 +37,8 @@ struct bench {
     int32_t *sums;   /* [MAX_M] of rows of bytes */
     char *stream;    /* STREAM_BYTES of weights */
     size_t position; /* of the next slice in the stream */
+    int n_arguments;
+    char **arguments;
 };
 
 /* Work of one slice; returns how much it did. */
@@ -275,12 +277,39 @@ static double work_pack_rows_f32_bf16(struct bench *bench, size_t m, size_t k)
     return (double)(n * k * 2);
 }
 
+/* ---- what is asked for ------------------------------------------------------------------------
+ */
+
+static bool is_family(const char *name)
+{
+    size_t i = 0;
+
+    while (omma_kernels_family(i) != NULL && strcmp(omma_kernels_family(i), name) != 0) {
+        i++;
+    }
+    return omma_kernels_family(i) != NULL;
+}
+
+/* Whether an argument names it, or none names any of its kind. */
+static bool is_wanted(const struct bench *bench, const char *name, bool family)
+{
+    bool any = false;
+
+    for (int i = 1; i < bench->n_arguments; i++) {
+        if (strcmp(bench->arguments[i], name) == 0) {
+            return true;
+        }
+        any = any || is_family(bench->arguments[i]) == family;
+    }
+    return !any;
+}
+
 /* ---- the table --------------------------------------------------------------------------------
  */
 
 static void print_gemm(struct bench *bench, const char *name, work_fn limit, work_fn work)
 {
-    for (size_t i = 0; i < sizeof sizes_k / sizeof *sizes_k; i++) {
+    for (size_t i = 0; is_wanted(bench, name, true) && i < sizeof sizes_k / sizeof *sizes_k; i++) {
         printf("%-18s k %4zu", name, sizes_k[i]);
         for (size_t j = 0; j < sizeof sizes_m / sizeof *sizes_m; j++) {
             measure(limit, work, bench, sizes_m[j], sizes_k[i], "G/s");
@@ -293,7 +322,7 @@ static void print_stream(struct bench *bench, const char *name, work_fn work, si
 {
     static const size_t ms[] = {1, 2, 3, 4, 6, 8};
 
-    for (size_t i = 0; i < sizeof sizes_k / sizeof *sizes_k; i++) {
+    for (size_t i = 0; is_wanted(bench, name, true) && i < sizeof sizes_k / sizeof *sizes_k; i++) {
         printf("%-18s k %4zu", name, sizes_k[i]);
         for (size_t j = 0; j < sizeof ms / sizeof *ms && ms[j] <= max_m; j++) {
             measure(limit_read, work, bench, ms[j], sizes_k[i], "GB/s");
@@ -331,16 +360,6 @@ static void print_tier(struct bench *bench)
     print_stream(bench, "pack_rows_f32_bf16", work_pack_rows_f32_bf16, 1);
 }
 
-static bool is_wanted(int n_arguments, char **arguments, enum omma_isa isa)
-{
-    bool wanted = n_arguments == 1;
-
-    for (int i = 1; i < n_arguments; i++) {
-        wanted = wanted || strcmp(arguments[i], omma_isa_name(isa)) == 0;
-    }
-    return wanted && omma_isa_is_built(isa) && omma_isa_is_usable(isa);
-}
-
 /* Zeroed pages that are there before the first measurement. */
 static void *memory(size_t n_bytes)
 {
@@ -362,13 +381,16 @@ int main(int n_arguments, char **arguments)
         .c = memory(SLICE_BYTES),
         .sums = memory(MAX_M * sizeof(int32_t)),
         .stream = memory(STREAM_BYTES),
+        .n_arguments = n_arguments,
+        .arguments = arguments,
     };
 
     for (size_t i = 0; i < STREAM_BYTES; i += 4096) {
         bench.stream[i] = 1;
     }
     for (enum omma_isa isa = 0; isa < OMMA_ISA_COUNT; isa++) {
-        if (is_wanted(n_arguments, arguments, isa)) {
+        if (omma_isa_is_built(isa) && omma_isa_is_usable(isa) &&
+            is_wanted(&bench, omma_isa_name(isa), false)) {
             bench.kernels = omma_kernels_select(isa);
             print_tier(&bench);
         }

@@ -54,7 +54,7 @@ BODY void step(const int m, const int n, const struct operands *o, size_t p, siz
 
         UNROLL
         for (int j = 0; j < n; j++) {
-            sums[i][j] = _mm256_add_epi32(sums[i][j], _mm256_madd_epi16(x, w[j]));
+            sums[i][j] = vec_dot_i16(sums[i][j], x, w[j]);
         }
     }
 }

@@ -37,22 +37,8 @@ uint64_t omma_probe_f32_fma__avx2(uint64_t n_rounds)
     return n_rounds * OMMA_PROBE_STEPS * LANES;
 }
 
-/* A step of this tier's int8 chain: of bytes widened to 16 bits, pairs multiplied and added, then
- * added to the sum.  In assembly: gcc 12 computes the product once, or keeps sums in memory. */
-static inline __attribute__((always_inline)) __m256i i8_step(__m256i sum, __m256i a, __m256i b)
-{
-#ifdef OMMA_SIMDE
-    return _mm256_add_epi32(sum, _mm256_madd_epi16(a, b));
-#else
-    __m256i product;
-
-    __asm__ volatile("vpmaddwd %2, %3, %1\n\tvpaddd %1, %0, %0"
-                     : "+x"(sum), "=&x"(product)
-                     : "x"(a), "x"(b));
-    return sum;
-#endif
-}
-
+/* This tier's int8 chain: bytes widened to 16 bits, pairs multiplied and added, then added to the
+ * sum. */
 uint64_t omma_probe_i8_dot__avx2(uint64_t n_rounds)
 {
     volatile int32_t value = 1;
@@ -67,7 +53,7 @@ uint64_t omma_probe_i8_dot__avx2(uint64_t n_rounds)
     for (uint64_t turn = 0; turn < n_rounds * TURNS; turn++) {
         UNROLL
         for (int i = 0; i < CHAINS; i++) {
-            sums[i] = i8_step(sums[i], a, b);
+            sums[i] = vec_dot_i16(sums[i], a, b);
         }
     }
     UNROLL

@@ -109,8 +109,8 @@ BODY void weigh_pixels(const int mr, const bool is_inside, size_t n_taps, size_t
                 load_pixels(is_inside, source + (size_t)i * source_stride + 3 * k, n_bytes - 3 * k);
             __m256i samples = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(x), pairs);
 
-            low[i] = _mm256_add_epi32(low[i], _mm256_madd_epi16(samples, w_low));
-            high[i] = _mm256_add_epi32(high[i], _mm256_madd_epi16(samples, w_high));
+            low[i] = vec_dot_i16(low[i], samples, w_low);
+            high[i] = vec_dot_i16(high[i], samples, w_high);
         }
     }
     if (mr == MR) {
@@ -199,28 +199,16 @@ BODY void add_rows(__m256i a, __m256i b, __m256i w_low, __m256i w_high, __m256i 
         __m256i pairs = i % 2 == 0 ? _mm256_unpacklo_epi8(ab[i / 2], zero)
                                    : _mm256_unpackhi_epi8(ab[i / 2], zero);
 
-        low[i] = _mm256_add_epi32(low[i], _mm256_madd_epi16(pairs, w_low));
-        high[i] = _mm256_add_epi32(high[i], _mm256_madd_epi16(pairs, w_high));
+        low[i] = vec_dot_i16(low[i], pairs, w_low);
+        high[i] = vec_dot_i16(high[i], pairs, w_high);
     }
 }
 
-BODY __m256i load_samples(const uint8_t *row, size_t n)
-{
-    uint8_t samples[BLOCK] = {0};
-
-    if (n == BLOCK) {
-        return _mm256_loadu_si256((const void *)row);
-    }
-    memcpy(samples, row, n);
-    return _mm256_loadu_si256((const void *)samples);
-}
-
-/* n <= BLOCK samples from i on. */
-BODY void weigh_rows(size_t i, size_t n, size_t n_taps, const uint8_t *const *rows,
-                     const int32_t *weights, uint8_t *target)
+/* BLOCK samples from i on. */
+BODY void weigh_rows(size_t i, size_t n_taps, const uint8_t *const *rows, const int32_t *weights,
+                     uint8_t *target)
 {
     __m256i low[4], high[4], samples;
-    uint8_t last[BLOCK];
 
     UNROLL
     for (int j = 0; j < 4; j++) {
@@ -230,11 +218,11 @@ BODY void weigh_rows(size_t i, size_t n, size_t n_taps, const uint8_t *const *ro
     for (size_t t = 0; t < n_taps; t += 2) {
         bool is_single = t + 1 == n_taps;
         int64_t pair = (uint32_t)weights[t];
-        __m256i w, a = load_samples(rows[t] + i, n), b = a;
+        __m256i w, a = _mm256_loadu_si256((const void *)(rows[t] + i)), b = a;
 
         if (!is_single) {
             memcpy(&pair, weights + t, sizeof pair);
-            b = load_samples(rows[t + 1] + i, n);
+            b = _mm256_loadu_si256((const void *)(rows[t + 1] + i));
         }
         w = _mm256_set1_epi64x(pair);
         add_rows(a, b, _mm256_packs_epi32(low_of(w), low_of(w)),
@@ -246,12 +234,20 @@ BODY void weigh_rows(size_t i, size_t n, size_t n_taps, const uint8_t *const *ro
     }
     samples =
         _mm256_packus_epi16(_mm256_packs_epi32(low[0], low[1]), _mm256_packs_epi32(low[2], low[3]));
-    if (n == BLOCK) {
-        _mm256_storeu_si256((void *)(target + i), samples);
-    } else {
-        _mm256_storeu_si256((void *)last, samples);
-        memcpy(target + i, last, n);
+    _mm256_storeu_si256((void *)(target + i), samples);
+}
+
+/* The last samples, fewer than BLOCK: one by one. */
+BODY uint8_t weigh_sample(size_t i, size_t n_taps, const uint8_t *const *rows,
+                          const int32_t *weights)
+{
+    int32_t sum = HALF;
+
+    for (size_t t = 0; t < n_taps; t++) {
+        sum += rows[t][i] * weights[t];
     }
+    sum >>= OMMA_RESIZE_WEIGHT_BITS;
+    return (uint8_t)(sum < 0 ? 0 : sum > 255 ? 255 : sum);
 }
 
 void omma_resize_columns_u8__avx2(size_t n, size_t n_taps, const uint8_t *const *rows,
@@ -260,9 +256,9 @@ void omma_resize_columns_u8__avx2(size_t n, size_t n_taps, const uint8_t *const 
     size_t i = 0;
 
     for (; i + BLOCK <= n; i += BLOCK) {
-        weigh_rows(i, BLOCK, n_taps, rows, weights, target);
+        weigh_rows(i, n_taps, rows, weights, target);
     }
-    if (i < n) {
-        weigh_rows(i, n - i, n_taps, rows, weights, target);
+    for (; i < n; i++) {
+        target[i] = weigh_sample(i, n_taps, rows, weights);
     }
 }

@@ -239,4 +239,20 @@ static inline vec_f32 vec_of_f16(vec_u16 a)
     return _mm256_cvtph_ps(a);
 }
 
+/* sums + the products of i16, added up in pairs.  In assembly, as gcc 12 computes many products
+ * before it adds them, and then has too few registers for the sums. */
+static inline __attribute__((always_inline)) __m256i vec_dot_i16(__m256i sums, __m256i a, __m256i b)
+{
+#ifdef OMMA_SIMDE
+    return _mm256_add_epi32(sums, _mm256_madd_epi16(a, b));
+#else
+    __m256i products;
+
+    __asm__("vpmaddwd %2, %3, %1\n\tvpaddd %1, %0, %0"
+            : "+x"(sums), "=&x"(products)
+            : "x"(a), "x"(b));
+    return sums;
+#endif
+}
+
 #endif

@@ -30,7 +30,7 @@ BODY __m512i load_first_w(const int8_t *at, size_t n)
 
 BODY __m512i multiply(__m512i sums, __m512i w, __m512i x)
 {
-    return _mm512_add_epi32(sums, _mm512_madd_epi16(w, x));
+    return vec_dot_i16(sums, w, x);
 }
 
 #include "simd/tmpl/gemv_i8_512.h"

@@ -6,14 +6,10 @@
  */
 #include "config.h"
 
-#include "simd/kernels.h"
-#include "simd/x86.h"
-
 #include <string.h>
 
-#if !defined(__AVX512BW__) && !defined(OMMA_SIMDE)
-#error "probe.c of the tier avx512 is compiled without its flags"
-#endif
+#include "simd/avx512/vec.h"
+#include "simd/kernels.h"
 
 enum { CHAINS = 24, TURNS = OMMA_PROBE_STEPS / CHAINS, LANES = 16 };
 
@@ -58,7 +54,7 @@ uint64_t omma_probe_i8_dot__avx512(uint64_t n_rounds)
     for (uint64_t turn = 0; turn < n_rounds * TURNS; turn++) {
         UNROLL
         for (int i = 0; i < CHAINS; i++) {
-            sums[i] = _mm512_add_epi32(sums[i], _mm512_madd_epi16(sums[i], factor));
+            sums[i] = vec_dot_i16(sums[i], factor, factor);
         }
     }
     UNROLL

@@ -101,8 +101,8 @@ BODY void weigh_pixels(const int nv, const bool is_inside, size_t n_taps, size_t
             __m512i x = load_pixels(is_inside, row, row + source_stride, n_bytes - 3 * k);
             __m512i samples = _mm512_shuffle_epi8(x, pairs);
 
-            low[i] = _mm512_add_epi32(low[i], _mm512_madd_epi16(samples, w_low));
-            high[i] = _mm512_add_epi32(high[i], _mm512_madd_epi16(samples, w_high));
+            low[i] = vec_dot_i16(low[i], samples, w_low);
+            high[i] = vec_dot_i16(high[i], samples, w_high);
         }
     }
     UNROLL
@@ -195,28 +195,16 @@ BODY void add_rows(__m512i a, __m512i b, __m512i w_low, __m512i w_high, __m512i 
         __m512i pairs = i % 2 == 0 ? _mm512_unpacklo_epi8(ab[i / 2], zero)
                                    : _mm512_unpackhi_epi8(ab[i / 2], zero);
 
-        low[i] = _mm512_add_epi32(low[i], _mm512_madd_epi16(pairs, w_low));
-        high[i] = _mm512_add_epi32(high[i], _mm512_madd_epi16(pairs, w_high));
+        low[i] = vec_dot_i16(low[i], pairs, w_low);
+        high[i] = vec_dot_i16(high[i], pairs, w_high);
     }
 }
 
-BODY __m512i load_samples(const uint8_t *row, size_t n)
-{
-    uint8_t samples[BLOCK] = {0};
-
-    if (n == BLOCK) {
-        return _mm512_loadu_si512(row);
-    }
-    memcpy(samples, row, n);
-    return _mm512_loadu_si512(samples);
-}
-
-/* n <= BLOCK samples from i on. */
-BODY void weigh_rows(size_t i, size_t n, size_t n_taps, const uint8_t *const *rows,
+/* The samples from i on that the mask names. */
+BODY void weigh_rows(size_t i, __mmask64 mask, size_t n_taps, const uint8_t *const *rows,
                      const int32_t *weights, uint8_t *target)
 {
     __m512i low[4], high[4], samples;
-    uint8_t last[BLOCK];
 
     UNROLL
     for (int j = 0; j < 4; j++) {
@@ -226,11 +214,11 @@ BODY void weigh_rows(size_t i, size_t n, size_t n_taps, const uint8_t *const *ro
     for (size_t t = 0; t < n_taps; t += 2) {
         bool is_single = t + 1 == n_taps;
         int64_t pair = (uint32_t)weights[t];
-        __m512i w, a = load_samples(rows[t] + i, n), b = a;
+        __m512i w, a = _mm512_maskz_loadu_epi8(mask, rows[t] + i), b = a;
 
         if (!is_single) {
             memcpy(&pair, weights + t, sizeof pair);
-            b = load_samples(rows[t + 1] + i, n);
+            b = _mm512_maskz_loadu_epi8(mask, rows[t + 1] + i);
         }
         w = _mm512_set1_epi64(pair);
         add_rows(a, b, _mm512_packs_epi32(low_of(w), low_of(w)),
@@ -242,12 +230,7 @@ BODY void weigh_rows(size_t i, size_t n, size_t n_taps, const uint8_t *const *ro
     }
     samples =
         _mm512_packus_epi16(_mm512_packs_epi32(low[0], low[1]), _mm512_packs_epi32(low[2], low[3]));
-    if (n == BLOCK) {
-        _mm512_storeu_si512(target + i, samples);
-    } else {
-        _mm512_storeu_si512(last, samples);
-        memcpy(target + i, last, n);
-    }
+    _mm512_mask_storeu_epi8(target + i, mask, samples);
 }
 
 void omma_resize_columns_u8__avx512(size_t n, size_t n_taps, const uint8_t *const *rows,
@@ -256,9 +239,9 @@ void omma_resize_columns_u8__avx512(size_t n, size_t n_taps, const uint8_t *cons
     size_t i = 0;
 
     for (; i + BLOCK <= n; i += BLOCK) {
-        weigh_rows(i, BLOCK, n_taps, rows, weights, target);
+        weigh_rows(i, UINT64_MAX, n_taps, rows, weights, target);
     }
     if (i < n) {
-        weigh_rows(i, n - i, n_taps, rows, weights, target);
+        weigh_rows(i, UINT64_MAX >> (BLOCK - (n - i)), n_taps, rows, weights, target);
     }
 }

@@ -270,4 +270,20 @@ static inline void vec_i8_store_tail(int8_t *y, size_t n, vec_i32 a)
     _mm_mask_storeu_epi8(y, vec_first(n), _mm512_cvtepi32_epi8(a));
 }
 
+/* sums + the products of i16, added up in pairs.  In assembly, as gcc 12 computes many products
+ * before it adds them, and then has too few registers for the sums. */
+static inline __attribute__((always_inline)) __m512i vec_dot_i16(__m512i sums, __m512i a, __m512i b)
+{
+#ifdef OMMA_SIMDE
+    return _mm512_add_epi32(sums, _mm512_madd_epi16(a, b));
+#else
+    __m512i products;
+
+    __asm__("vpmaddwd %2, %3, %1\n\tvpaddd %1, %0, %0"
+            : "+v"(sums), "=&v"(products)
+            : "v"(a), "v"(b));
+    return sums;
+#endif
+}
+
 #endif

@@ -26,33 +26,38 @@ static inline vec_f32 shifted_exp(vec_f32 x, vec_f32 shift, vec_f32 scale)
     return vec_exp(vec_mul(vec_sub(x, shift), scale));
 }
 
+/* The same of n elements, a multiple of VEC_N. */
+static inline void store_exp(size_t n, const float *x, vec_f32 shift, vec_f32 scale, float *y)
+{
+    for (size_t i = 0; i < n; i += VEC_N) {
+        vec_store(y + i, shifted_exp(vec_load(x + i), shift, scale));
+    }
+}
+
+/* Of whole vectors the powers of a block come first, then their sums: with sixteen registers there
+ * is room for the constants of the one or the sums of the other. */
 float OMMA_TIER(omma_exp_sum_f32)(size_t n, const float *x, float shift_by, float scale_by,
                                   float *y)
 {
+    const size_t step = (size_t)4 * VEC_N, block = 16 * step;
     vec_f32 sum0 = vec_set(0), sum1 = sum0, sum2 = sum0, sum3 = sum0;
     vec_f32 shift = vec_set(shift_by), scale = vec_set(scale_by);
     size_t i = 0;
 
-    for (; i + 4 * VEC_N <= n; i += 4 * VEC_N) {
-        vec_f32 y0 = shifted_exp(vec_load(x + i), shift, scale);
-        vec_f32 y1 = shifted_exp(vec_load(x + i + VEC_N), shift, scale);
-        vec_f32 y2 = shifted_exp(vec_load(x + i + 2 * VEC_N), shift, scale);
-        vec_f32 y3 = shifted_exp(vec_load(x + i + 3 * VEC_N), shift, scale);
+    while (i + step <= n) {
+        size_t end = n - i < block ? i + (n - i) / step * step : i + block;
 
-        vec_store(y + i, y0);
-        vec_store(y + i + VEC_N, y1);
-        vec_store(y + i + 2 * VEC_N, y2);
-        vec_store(y + i + 3 * VEC_N, y3);
-        sum0 = vec_add(sum0, y0);
-        sum1 = vec_add(sum1, y1);
-        sum2 = vec_add(sum2, y2);
-        sum3 = vec_add(sum3, y3);
+        store_exp(end - i, x + i, shift, scale, y + i);
+        for (; i < end; i += step) {
+            sum0 = vec_add(sum0, vec_load(y + i));
+            sum1 = vec_add(sum1, vec_load(y + i + VEC_N));
+            sum2 = vec_add(sum2, vec_load(y + i + 2 * VEC_N));
+            sum3 = vec_add(sum3, vec_load(y + i + 3 * VEC_N));
+        }
     }
     for (; i + VEC_N <= n; i += VEC_N) {
-        vec_f32 y0 = shifted_exp(vec_load(x + i), shift, scale);
-
-        vec_store(y + i, y0);
-        sum0 = vec_add(sum0, y0);
+        store_exp(VEC_N, x + i, shift, scale, y + i);
+        sum0 = vec_add(sum0, vec_load(y + i));
     }
     if (i < n) { /* what fills up the tail adds e^(-infinity) = 0 */
         vec_f32 tail = vec_load_tail(x + i, n - i, vec_set(-INFINITY));

@@ -18,7 +18,7 @@ done
 mkdir -p neon
 "$make" -C neon -f "$SRCDIR/tests/neon/cross.mk" SRCDIR="$SRCDIR" CROSS_CC="$CROSS-gcc" SOURCES="$SOURCES" \
     NEON_CFLAGS="${NEON_CFLAGS-}" NEONDOT_CFLAGS="${NEONDOT_CFLAGS-}" NEONBF16_CFLAGS="${NEONBF16_CFLAGS-}"
-"$CROSS-objdump" -d --no-show-raw-insn neon/simd/neon*/*.o | awk -f "$SRCDIR/tests/neon/spills.awk"
+"$CROSS-objdump" -d --no-show-raw-insn neon/simd/neon*/*.o | awk -f "$SRCDIR/tests/simd/spills.awk"
 
 # check_cpu CPU TIERS: the CPU must have these tiers, no more; then all tests on them.
 check_cpu() {

@@ -329,6 +329,13 @@ SIMDE_MORE void simde_more_mm_mask_storeu_epi8(void *memory, uint16_t mask, simd
 #undef _mm_mask_storeu_epi8
 #define _mm_mask_storeu_epi8 simde_more_mm_mask_storeu_epi8
 
+SIMDE_MORE void simde_more_mm512_mask_storeu_epi8(void *memory, uint64_t mask, simde__m512i v)
+{
+    simde_more_move(memory, &v, 64, 1, mask);
+}
+#undef _mm512_mask_storeu_epi8
+#define _mm512_mask_storeu_epi8 simde_more_mm512_mask_storeu_epi8
+
 SIMDE_MORE void simde_more_mm512_mask_storeu_epi32(void *memory, simde__mmask16 mask,
                                                    simde__m512i v)
 {
