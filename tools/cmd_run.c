@@ -27,7 +27,7 @@ struct run_values {
     size_t max_tiles_total;
     int special;
     size_t max_new_tokens, n_context, top_k, seed;
-    double temperature, top_p, min_p, repetition_penalty;
+    double temperature, top_p, min_p, repetition_penalty, frequency_penalty, presence_penalty;
     struct engine_values engine;
     bool json, verbose;
 };
@@ -72,6 +72,12 @@ static const struct option_row rows[] = {
     {.name = "repetition-penalty", .kind = OPTION_REAL, .argument = "X",
      FIELD(repetition_penalty), .real_minimum = 0.01, .real_maximum = 100,
      .help = "make tokens of the answer so far less likely; 1 is off"},
+    {.name = "frequency-penalty", .kind = OPTION_REAL, .argument = "X",
+     FIELD(frequency_penalty), .real_minimum = -2, .real_maximum = 2,
+     .help = "take X from a token's logit for each time that the answer has it"},
+    {.name = "presence-penalty", .kind = OPTION_REAL, .argument = "X",
+     FIELD(presence_penalty), .real_minimum = -2, .real_maximum = 2,
+     .help = "take X from the logits of tokens that the answer has"},
     {.name = "seed", .kind = OPTION_COUNT, .argument = "N", FIELD(seed),
      .minimum = 0, .maximum = SIZE_MAX, .help = "of sampling; the same seed gives the same answer"},
     ENGINE_OPTIONS(struct run_values, engine),
@@ -170,6 +176,8 @@ static enum omma_status fill_request(struct runner *runner, struct omma_error *e
                      .top_p = (float)values->top_p,
                      .min_p = (float)values->min_p,
                      .repetition_penalty = (float)values->repetition_penalty,
+                     .frequency_penalty = (float)values->frequency_penalty,
+                     .presence_penalty = (float)values->presence_penalty,
                      .seed = values->seed},
         .stops = runner->stops,
         .n_stops = n_stops,

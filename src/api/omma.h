@@ -573,14 +573,17 @@ enum omma_status omma_render(const struct omma_model *model,
                              const struct omma_conversation *conversation,
                              struct omma_tokens *tokens, struct omma_error *error);
 
-/* In transformers' order: repetition penalty (over generated tokens), temperature, top-k, top-p,
- * min-p.  temperature 0 is greedy. */
+/* In this order: repetition penalty, frequency and presence penalty (all over generated tokens),
+ * temperature, top-k, top-p, min-p; as transformers and, for what it lacks, vLLM have it. */
 struct omma_sampling {
     float temperature;        /* >= 0; 0: greedy */
     size_t top_k;             /* 0: off */
     float top_p;              /* 0 or 1: off */
     float min_p;              /* 0: off */
     float repetition_penalty; /* 0 or 1: off; > 0 */
+    float
+        frequency_penalty;  /* taken from a token's logit for each time it was generated; -2 to 2 */
+    float presence_penalty; /* taken from the logits of tokens generated so far; -2 to 2 */
     uint64_t seed;
 };
 
@@ -601,6 +604,15 @@ struct omma_stop {
     size_t n_bytes;
 };
 
+/* The log-probability (natural) of a token among all rows of the embedding, by the logits as they
+ * come from the model: before penalties, temperature, and whatever else sampling does. */
+struct omma_logprob {
+    int32_t id;
+    float logprob;
+};
+
+enum { OMMA_MAX_TOP_LOGPROBS = 20 };
+
 struct omma_request {
     struct omma_conversation conversation; /* or, if prompt_ids is set, its pictures alone */
     const int32_t *prompt_ids;             /* NULL: render the conversation */
@@ -613,6 +625,8 @@ struct omma_request {
     const int32_t *forced_ids; /* fed instead of the chosen tokens, which are reported all
                                   the same; the answer ends with them.  NULL: none */
     size_t n_forced_ids;
+    bool logprobs;         /* OMMA_EVENT_TOKEN tells its token's log-probability, */
+    size_t n_top_logprobs; /* and the likeliest tokens', up to OMMA_MAX_TOP_LOGPROBS */
     int priority; /* of requests that wait, and of prompts, the largest goes first; 0 is usual */
     double deadline_s; /* seconds after which it ends with OMMA_FINISH_DEADLINE; 0: none */
     struct omma_observer observer;
@@ -665,7 +679,11 @@ struct omma_event {
     size_t n_done, n_total;
     /* OMMA_EVENT_TOKEN */
     int32_t id;
-    float margin;     /* its logit less the best other one; before sampling */
+    float margin;  /* its logit less the best other one; before sampling */
+    float logprob; /* if the request wants it */
+    size_t n_top_logprobs;
+    struct omma_logprob top_logprobs[OMMA_MAX_TOP_LOGPROBS]; /* likeliest first, of equal ones the
+                                                                lower id */
     const char *text; /* whole UTF-8 characters that are new, perhaps none; until the next poll.
                          OMMA_EVENT_DONE may bring the rest. */
     size_t n_bytes;

@@ -263,18 +263,17 @@ static bool is_stop_id(const struct omma_generation *g, int32_t id)
 }
 
 /* Report a token; sets the end with its reason if it is the last. */
-static enum omma_status report_token(struct omma_generation *g, int32_t id, float margin,
+static enum omma_status report_token(struct omma_generation *g, struct omma_event event,
                                      struct omma_error *error)
 {
-    struct omma_event event = {.type = OMMA_EVENT_TOKEN, .id = id, .margin = margin};
     size_t n_new = ++g->usage.completion_tokens;
     bool stopped = false;
 
-    if (is_stop_id(g, id)) {
+    if (is_stop_id(g, event.id)) {
         stopped = true;
     } else {
-        OMMA_TRY(
-            omma_text_decoder_add(g->decoder, id, &event.text, &event.n_bytes, &stopped, error));
+        OMMA_TRY(omma_text_decoder_add(g->decoder, event.id, &event.text, &event.n_bytes, &stopped,
+                                       error));
     }
     OMMA_TRY(omma_events_add(&g->session->events, &event, error));
     g->stage = OMMA_GENERATION_ENDED;
@@ -295,12 +294,15 @@ static enum omma_status report_token(struct omma_generation *g, int32_t id, floa
 static enum omma_status choose(struct omma_generation *g, const float *logits,
                                struct omma_error *error)
 {
-    int32_t id;
-    float margin;
+    struct omma_event event = {.type = OMMA_EVENT_TOKEN, .n_top_logprobs = g->work.n_top_logprobs};
 
-    OMMA_TRY(omma_sampler_choose(g->sampler, logits, &id, &margin, error));
-    g->next_id = g->work.n_forced > 0 ? g->work.forced[g->usage.completion_tokens] : id;
-    OMMA_TRY(report_token(g, id, margin, error));
+    OMMA_TRY(omma_sampler_choose(g->sampler, logits, &event.id, &event.margin, error));
+    if (g->work.logprobs) {
+        event.logprob = omma_logprob_of(logits, g->engine->model->config.language.vocab, event.id,
+                                        event.top_logprobs, event.n_top_logprobs);
+    }
+    g->next_id = g->work.n_forced > 0 ? g->work.forced[g->usage.completion_tokens] : event.id;
+    OMMA_TRY(report_token(g, event, error));
     return g->stage == OMMA_GENERATION_ENDED ? OMMA_OK
                                              : omma_sampler_accept(g->sampler, g->next_id, error);
 }

@@ -149,6 +149,22 @@ static enum omma_status check_deadline(const struct omma_request *request, struc
     return OMMA_OK;
 }
 
+static enum omma_status check_logprobs(const struct omma_request *request, size_t vocab,
+                                       struct omma_error *error)
+{
+    size_t most = omma_min(vocab, OMMA_MAX_TOP_LOGPROBS);
+
+    if (request->n_top_logprobs > most) {
+        return omma_fail(error, OMMA_STATUS_USAGE,
+                         "n_top_logprobs: expected at most %zu, found %zu", most,
+                         request->n_top_logprobs);
+    }
+    if (request->n_top_logprobs > 0 && !request->logprobs) {
+        return omma_fail(error, OMMA_STATUS_USAGE, "n_top_logprobs needs logprobs");
+    }
+    return OMMA_OK;
+}
+
 static enum omma_status prepare(const struct omma_model *model, size_t n_context,
                                 const struct omma_request *request, struct omma_work *work,
                                 struct omma_error *error)
@@ -173,11 +189,14 @@ static enum omma_status prepare(const struct omma_model *model, size_t n_context
         return omma_fail_memory(error, request->n_forced_ids, "forced ids");
     }
     OMMA_TRY(check_ids(model, work->forced, work->n_forced, "forced ids", error));
+    OMMA_TRY(check_logprobs(request, model->config.language.vocab, error));
     OMMA_TRY(check_length(model, n_context, work, error));
     OMMA_TRY(copy_stops(request, work, error));
     work->max_new_tokens =
         request->max_new_tokens != 0 ? request->max_new_tokens : DEFAULT_NEW_TOKENS;
     work->sampling = request->sampling;
+    work->logprobs = request->logprobs;
+    work->n_top_logprobs = request->n_top_logprobs;
     work->ignore_stop_ids = request->ignore_stop_ids;
     work->priority = request->priority;
     work->observer = request->observer;

@@ -37,6 +37,8 @@ struct omma_work {
     bool ignore_stop_ids;
     const int32_t *forced;
     size_t n_forced;
+    bool logprobs;
+    size_t n_top_logprobs;
     int priority;
     struct omma_observer observer;
     double submitted; /* omma_clock_now() */

@@ -10,8 +10,8 @@ for option in --threads --chunk --max-tiles --min-tiles --max-tiles-total --max-
         fails 2 "found \"$value\"" "$omma" run -m "$demo" -p x $option "$value"
     done
 done
-for option in --temperature --top-p --min-p --repetition-penalty; do
-    for value in nan -1 1e308 inf x '' 0,5; do
+for option in --temperature --top-p --min-p --repetition-penalty --frequency-penalty --presence-penalty; do
+    for value in nan -2.5 1e308 inf x '' 0,5; do
         fails 2 "$option: expected a number from" "$omma" run -m "$demo" -p x $option "$value"
     done
 done

@@ -2,6 +2,8 @@
  * Choosing the next token.  The filters keep and drop as transformers' logits processors do:
  *
  *   repetition   s < 0 ? s r : s / r, once for each id generated so far
+ *   frequency, presence   s - n f - p for an id generated n > 0 times, as OpenAI defines them and
+ *                vLLM orders them
  *   temperature  s / T
  *   top-k        ids below the k-th largest score go; ties with it stay
  *   top-p        from the smallest up, ids go while the sum of probabilities is <= 1 - p; among
@@ -37,7 +39,8 @@ struct omma_sampler {
     struct omma_sampling sampling;
     size_t vocab;
     size_t n_accepted;
-    bool *seen;                   /* [vocab] whether the id was generated */
+    bool has_penalty;
+    uint32_t *counts;             /* [vocab] how often the id was generated */
     struct candidate *candidates; /* [vocab] those left, in the order of ids; NULL if greedy */
     struct candidate *sorted;     /* [vocab] scratch; NULL if greedy */
 };
@@ -69,6 +72,10 @@ static enum omma_status check_ranges(const struct omma_sampling *sampling, size_
                    "a number from 0 to 1", error));
     OMMA_TRY(check("repetition_penalty", penalty, isfinite(penalty) && penalty >= 0,
                    "a finite number above 0, or 0 for none", error));
+    OMMA_TRY(check("frequency_penalty", sampling->frequency_penalty,
+                   fabsf(sampling->frequency_penalty) <= 2, "a number from -2 to 2", error));
+    OMMA_TRY(check("presence_penalty", sampling->presence_penalty,
+                   fabsf(sampling->presence_penalty) <= 2, "a number from -2 to 2", error));
     if (vocab == 0 || vocab > INT32_MAX) {
         return omma_fail(error, OMMA_STATUS_INTERNAL,
                          "sampler: expected 1 to 2^31 - 1 ids, found %zu", vocab);
@@ -87,14 +94,16 @@ enum omma_status omma_sampler_create(const struct omma_sampling *sampling, size_
     if (made != NULL) {
         made->sampling = *sampling;
         made->vocab = vocab;
-        made->seen = calloc(vocab, sizeof *made->seen);
+        made->has_penalty = sampling->repetition_penalty != 0 || sampling->frequency_penalty != 0 ||
+                            sampling->presence_penalty != 0;
+        made->counts = calloc(vocab, sizeof *made->counts);
         made->candidates = is_greedy ? NULL : calloc(vocab, sizeof *made->candidates);
         made->sorted = is_greedy ? NULL : calloc(vocab, sizeof *made->sorted);
     }
-    if (made == NULL || made->seen == NULL ||
+    if (made == NULL || made->counts == NULL ||
         (!is_greedy && (made->candidates == NULL || made->sorted == NULL))) {
         omma_sampler_destroy(&made);
-        return omma_fail_memory(error, vocab * (2 * sizeof(struct candidate) + 1), "sampling");
+        return omma_fail_memory(error, vocab * (2 * sizeof(struct candidate) + 4), "sampling");
     }
     *sampler = made;
     return OMMA_OK;
@@ -103,7 +112,7 @@ enum omma_status omma_sampler_create(const struct omma_sampling *sampling, size_
 void omma_sampler_destroy(struct omma_sampler **sampler)
 {
     if (*sampler != NULL) {
-        free((*sampler)->seen);
+        free((*sampler)->counts);
         free((*sampler)->candidates);
         free((*sampler)->sorted);
         free(*sampler);
@@ -111,15 +120,20 @@ void omma_sampler_destroy(struct omma_sampler **sampler)
     }
 }
 
-/* The score of an id after the repetition penalty. */
+/* The score of an id after the penalties. */
 static double penalised(const struct omma_sampler *sampler, const float *logits, size_t id)
 {
-    double score = logits[id], penalty = sampler->sampling.repetition_penalty;
+    const struct omma_sampling *sampling = &sampler->sampling;
+    double score = logits[id], repetition = sampling->repetition_penalty;
 
-    if (penalty == 0 || !sampler->seen[id]) {
+    if (!sampler->has_penalty || sampler->counts[id] == 0) {
         return score;
     }
-    return score < 0 ? score * penalty : score / penalty;
+    if (repetition != 0) {
+        score = score < 0 ? score * repetition : score / repetition;
+    }
+    return score - sampler->counts[id] * (double)sampling->frequency_penalty -
+           (double)sampling->presence_penalty;
 }
 
 /* The largest of n logits, and whether all are finite.  In words that a compiler makes vectors of:
@@ -354,7 +368,7 @@ enum omma_status omma_sampler_choose(struct omma_sampler *sampler, const float *
     OMMA_TRY(find_summit(sampler, logits, &summit, error));
     if (sampler->sampling.temperature > 0) {
         chosen = draw(sampler, logits);
-    } else if (sampler->sampling.repetition_penalty > 0) {
+    } else if (sampler->has_penalty) {
         chosen = choose_greedily(sampler, logits);
     } else {
         chosen = summit.best;
@@ -371,7 +385,44 @@ enum omma_status omma_sampler_accept(struct omma_sampler *sampler, int32_t id,
         return omma_fail(error, OMMA_STATUS_USAGE, "token: expected an id below %zu, found %d",
                          sampler->vocab, id);
     }
-    sampler->seen[id] = true;
+    sampler->counts[id]++;
     sampler->n_accepted++;
     return OMMA_OK;
+}
+
+/* In order: likelier first, of equal ones the lower id, which comes first anyway. */
+static void insert_top(const float *logits, int32_t id, struct omma_logprob *top, size_t n)
+{
+    size_t k = n;
+
+    for (; k > 0 && logits[id] > logits[top[k - 1].id]; k--) {
+        top[k] = top[k - 1];
+    }
+    top[k].id = id;
+}
+
+float omma_logprob_of(const float *logits, size_t vocab, int32_t id, struct omma_logprob *top,
+                      size_t n_top)
+{
+    double most = -DBL_MAX, sum = 0, whole;
+    size_t n = 0;
+
+    for (size_t i = 0; i < vocab; i++) {
+        most = logits[i] > most ? logits[i] : most;
+    }
+    for (size_t i = 0; i < vocab; i++) {
+        sum += exp(logits[i] - most);
+    }
+    whole = most + log(sum);
+    for (size_t i = 0; i < vocab && n_top > 0; i++) {
+        if (n < n_top) {
+            insert_top(logits, (int32_t)i, top, n++);
+        } else if (logits[i] > logits[top[n_top - 1].id]) {
+            insert_top(logits, (int32_t)i, top, n_top - 1);
+        }
+    }
+    for (size_t k = 0; k < n_top; k++) {
+        top[k].logprob = (float)(logits[top[k].id] - whole);
+    }
+    return (float)(logits[id] - whole);
 }

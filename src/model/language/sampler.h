@@ -1,6 +1,6 @@
 /*
- * sampler.h - logits to the next token, in transformers' order: repetition penalty (over generated
- * tokens only), temperature, top-k, top-p, min-p, draw.
+ * sampler.h - logits to the next token, in this order: penalties (over generated tokens only),
+ * temperature, top-k, top-p, min-p, draw.
  */
 #ifndef OMMA_LANGUAGE_SAMPLER_H
 #define OMMA_LANGUAGE_SAMPLER_H
@@ -20,6 +20,11 @@ void omma_sampler_destroy(struct omma_sampler **sampler);
  * else. */
 enum omma_status omma_sampler_choose(struct omma_sampler *sampler, const float *logits, int32_t *id,
                                      float *margin, struct omma_error *error);
+
+/* Log-probabilities of an id and, into top[n_top] with n_top <= vocab, of the likeliest: logit less
+ * the logarithm of the sum of all exp(logit), in double.  logits [vocab] are finite. */
+float omma_logprob_of(const float *logits, size_t vocab, int32_t id, struct omma_logprob *top,
+                      size_t n_top);
 
 /* Note a token as generated: the chosen one, or a forced one. */
 enum omma_status omma_sampler_accept(struct omma_sampler *sampler, int32_t id,

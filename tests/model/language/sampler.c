@@ -173,6 +173,77 @@ static void test_repetition_penalty(void **state)
     omma_sampler_destroy(&sampler);
 }
 
+/* s - n f - p for n > 0, after the repetition penalty and before the temperature; negative ones
+ * add. */
+static void test_frequency_and_presence_penalties(void **state)
+{
+    static const float logits[] = {4, 3, 2.6f};
+    struct omma_sampler *sampler =
+        create(&(struct omma_sampling){.frequency_penalty = 0.5f, .presence_penalty = 0.25f}, 3);
+
+    (void)state;
+    assert_int_equal(choose(sampler, logits), 0);
+    accept(sampler, 0); /* 3.25 */
+    assert_int_equal(choose(sampler, logits), 0);
+    accept(sampler, 0); /* 2.75 */
+    assert_int_equal(choose(sampler, logits), 1);
+    accept(sampler, 1); /* 2.25 */
+    assert_int_equal(choose(sampler, logits), 0);
+    accept(sampler, 0); /* 2.25 */
+    assert_int_equal(choose(sampler, logits), 2);
+    omma_sampler_destroy(&sampler);
+
+    sampler =
+        create(&(struct omma_sampling){.repetition_penalty = 2, .presence_penalty = -1.1f}, 3);
+    accept(sampler, 0); /* 4 / 2 + 1.1; (4 + 1.1) / 2 would be less than 3 */
+    assert_int_equal(choose(sampler, logits), 0);
+    omma_sampler_destroy(&sampler);
+
+    /* 0: 4 - 1.9 x 2 at a temperature of 0.2: e^-12 as likely as 1 */
+    sampler = create(
+        &(struct omma_sampling){.temperature = 0.2f, .frequency_penalty = 1.9f, .seed = 5}, 2);
+    accept(sampler, 0);
+    accept(sampler, 0);
+    assert_int_equal(choose(sampler, logits), 1);
+    omma_sampler_destroy(&sampler);
+}
+
+/* Log-probabilities of a large vocabulary: they sum to 1 and the first n of a plain sort are on
+ * top.
+ */
+static void test_log_probabilities(void **state)
+{
+    enum { VOCAB = 151674, N_TOP = 20 };
+    float *logits = malloc(VOCAB * sizeof *logits);
+    struct omma_logprob top[N_TOP], one;
+    double sum = 0, difference;
+    uint64_t seed = 9;
+
+    (void)state;
+    for (int32_t i = 0; i < VOCAB; i++) { /* many equal ones */
+        logits[i] = (float)(omma_test_random(&seed) % 3000) / 100.0f - 40;
+    }
+    one.logprob = omma_logprob_of(logits, VOCAB, 7, top, N_TOP);
+    difference = (double)one.logprob - logits[7];
+    for (int32_t i = 0; i < VOCAB; i++) {
+        sum += exp(logits[i] + difference);
+    }
+    assert_true(fabs(sum - 1) < 1e-5); /* logprob is a float */
+    for (size_t k = 0; k < N_TOP; k++) {
+        size_t n_before = 0;
+
+        for (int32_t i = 0; i < VOCAB; i++) {
+            n_before +=
+                logits[i] > logits[top[k].id] || (logits[i] == logits[top[k].id] && i < top[k].id);
+        }
+        assert_int_equal(n_before, k);
+        assert_true(top[k].logprob == omma_logprob_of(logits, VOCAB, top[k].id, NULL, 0));
+    }
+    logits[7] = 3e38f; /* no overflow */
+    assert_true(omma_logprob_of(logits, VOCAB, 7, &one, 1) == 0 && one.id == 7);
+    free(logits);
+}
+
 static void test_filters(void **state)
 {
     static const float ties[] = {1, 2, 2, 3};
@@ -382,6 +453,10 @@ static void test_ranges(void **state)
         {{.min_p = -1}, "min_p"},
         {{.min_p = 2}, "min_p"},
         {{.min_p = NAN}, "min_p"},
+        {{.frequency_penalty = 2.5f}, "frequency_penalty: expected a number from -2 to 2, found"},
+        {{.frequency_penalty = NAN}, "frequency_penalty"},
+        {{.presence_penalty = -2.5f}, "presence_penalty: expected a number from -2 to 2, found"},
+        {{.presence_penalty = INFINITY}, "presence_penalty"},
         {{.repetition_penalty = -2}, "repetition_penalty"},
         {{.repetition_penalty = INFINITY}, "repetition_penalty"},
         {{.repetition_penalty = NAN}, "repetition_penalty"},
@@ -437,6 +512,8 @@ int main(void)
         cmocka_unit_test(test_greedy),
         cmocka_unit_test(test_greedy_over_blocks),
         cmocka_unit_test(test_repetition_penalty),
+        cmocka_unit_test(test_frequency_and_presence_penalties),
+        cmocka_unit_test(test_log_probabilities),
         cmocka_unit_test(test_filters),
         cmocka_unit_test(test_filters_against_a_plain_sort),
         cmocka_unit_test(test_draws_follow_the_probabilities),
