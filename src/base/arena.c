@@ -1,4 +1,5 @@
-/* A bump allocator over a list of blocks.  Requests above a quarter of a block get one of their own. */
+/* A bump allocator over a list of blocks.  Requests above a quarter of a block get one of their
+ * own. */
 #include "base/arena.h"
 
 #include <stdlib.h>

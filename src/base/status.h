@@ -1,6 +1,6 @@
 /*
- * status.h - how a failure travels: a status returned, and a message filled in once, where the fault
- * is known best.
+ * status.h - how a failure travels: a status returned, and a message filled in once, where the
+ * fault is known best.
  *
  * Every function that can fail takes a `struct omma_error *error` last.  It may be NULL.
  */

@@ -44,8 +44,8 @@ struct omma_json_pull {
 /* The next token, white space skipped.  Strings are checked: UTF-8, escapes, no lone surrogate. */
 struct omma_json_token omma_json_pull_next(struct omma_json_pull *pull);
 
-/* Write what a string stands for to out, which has room for n_bytes of it and may be the text itself;
- * returns how many. */
+/* Write what a string stands for to out, which has room for n_bytes of it and may be the text
+ * itself; returns how many. */
 size_t omma_json_token_unescape(const struct omma_json_token *token, char *out);
 
 /* Whether a string without escapes is this word. */

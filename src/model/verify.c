@@ -1,7 +1,7 @@
 /*
- * Hashes all files of a model, through the mappings that it computes from: what is hashed is what is
- * used, also where a file of that name was replaced meanwhile.  The weights are looked through for
- * values that are not finite: one of them spoils every answer.
+ * Hashes all files of a model, through the mappings that it computes from: what is hashed is what
+ * is used, also where a file of that name was replaced meanwhile.  The weights are looked through
+ * for values that are not finite: one of them spoils every answer.
  */
 #include <string.h>
 

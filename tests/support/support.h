@@ -17,8 +17,8 @@
 /* A path of the source tree ("tests/data/x"), to be freed. */
 char *omma_test_source(const char *relative);
 
-/* A path of the reference data beside the project ("reference/tiles.jsonl"), to be freed; NULL if it
- * is not there: OMMA_TEST_NEED_SHARED skips the test then. */
+/* A path of the reference data beside the project ("reference/tiles.jsonl"), to be freed; NULL if
+ * it is not there: OMMA_TEST_NEED_SHARED skips the test then. */
 char *omma_test_shared(const char *relative);
 
 #define OMMA_TEST_NEED_SHARED(path, relative)                                                      \
@@ -52,7 +52,8 @@ uint64_t omma_test_random(uint64_t *state);
 /* uniform in [low, high) */
 double omma_test_uniform(uint64_t *state, double low, double high);
 
-/* The expression must be OMMA_OK; prints the message of `error` (a struct omma_error in scope) if not. */
+/* The expression must be OMMA_OK; prints the message of `error` (a struct omma_error in scope) if
+ * not. */
 #define assert_ok(expression)                                                                      \
     do {                                                                                           \
         enum omma_status got_ = (expression);                                                      \

@@ -61,8 +61,8 @@ static void run_program(const char *const *arguments)
     _exit(127);
 }
 
-/* As terminals of UTF-8 do: what is typed before the editor takes over is edited by the kernel, which
- * erases whole characters only then. */
+/* As terminals of UTF-8 do: what is typed before the editor takes over is edited by the kernel,
+ * which erases whole characters only then. */
 static void make_terminal_utf8(void)
 {
     struct termios settings;

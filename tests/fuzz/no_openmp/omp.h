@@ -1,7 +1,7 @@
 /*
- * omp.h - OpenMP without OpenMP, for fuzz builds: clang's runtime is often not installed, gcc's header
- * is not clang's language, and no fuzz target starts a team.  Pragmas are ignored there, so every
- * region has one thread.
+ * omp.h - OpenMP without OpenMP, for fuzz builds: clang's runtime is often not installed, gcc's
+ * header is not clang's language, and no fuzz target starts a team.  Pragmas are ignored there, so
+ * every region has one thread.
  */
 #ifndef OMMA_TESTS_FUZZ_OMP_H
 #define OMMA_TESTS_FUZZ_OMP_H
