@@ -55,6 +55,10 @@ enum omma_status engine_values_options(const struct engine_values *values,
     if (values->keep_mapped && values->numa == OMMA_NUMA_MIRROR) {
         return fail(error, OMMA_STATUS_USAGE, "--mmap: a mirror is made of copies");
     }
+    if (values->deterministic && values->gemm == OMMA_GEMM_OPENBLAS) {
+        return fail(error, OMMA_STATUS_USAGE,
+                    "--deterministic: OpenBLAS does not promise the same bits; use --gemm native");
+    }
     *options = (struct omma_engine_options){
         .n_threads = values->n_threads,
         .cpus = values->cpus,
@@ -66,6 +70,7 @@ enum omma_status engine_values_options(const struct engine_values *values,
         .gemm = (enum omma_gemm)values->gemm,
         .prefill_chunk = values->chunk,
         .no_int8_activations = values->int8_off != 0,
+        .deterministic = values->deterministic,
         .log = messages_log(messages),
     };
     return OMMA_OK;

@@ -17,6 +17,7 @@ struct engine_values {
     int gemm;        /* enum omma_gemm */
     size_t chunk;    /* 0: the engine's own */
     int int8_off;    /* 1: weights alone are int8 */
+    bool deterministic;
 };
 
 extern const char *const numa_words[];
@@ -56,7 +57,9 @@ extern const char *const int8_words[];
      .help = "tokens of the prompt that are computed together"},                                   \
     {.name = "int8-activations", .kind = OPTION_CHOICE, .choices = int8_words,                     \
      .offset = offsetof(type, field.int8_off),                                                     \
-     .help = "multiply int8 weights by int8 activations; off: by what --precision says"}
+     .help = "multiply int8 weights by int8 activations; off: by what --precision says"},          \
+    {.name = "deterministic", .kind = OPTION_FLAG, .offset = offsetof(type, field.deterministic),  \
+     .help = "the same bits for any chunk, reuse of a prefix, and requests side by side"}
 /* clang-format on */
 
 /* The library's options, checked as far as can be without a model: OMMA_STATUS_USAGE for an unknown

@@ -420,6 +420,11 @@ struct omma_engine_options {
     size_t max_queue;         /* requests that wait besides; 0: 64 */
     bool no_int8_activations; /* int8 weights are multiplied by what `precision` says; otherwise, if
                                  the checkpoint means it so, by int8 with a scale a token */
+    bool deterministic; /* answers have the same bits whatever runs beside them, in chunks of any
+                           size, after reuse of a prefix, on any number of threads, on one tier;
+                           natively multiplied.  A pass more a step where prompts and answers
+                           meet, and what a session generated is computed once more when the next
+                           prompt has it */
     struct omma_log log;
 };
 
@@ -433,6 +438,7 @@ struct omma_engine_info {
     const char *kv_dtype;  /* "bf16" or "f32" */
     const char *gemm;      /* "native" or "openblas"; int8 weights are always multiplied natively */
     bool int8_activations; /* int8 weights are multiplied by int8 activations */
+    bool deterministic;
     size_t max_batch, max_queue; /* requests side by side, and waiting besides */
 };
 

@@ -80,9 +80,15 @@ static enum omma_status configure(struct omma_engine *engine,
         options->prefill_chunk != 0 ? options->prefill_chunk : MAX_PREFILL_CHUNK;
     OMMA_TRY(omma_engine_choose_isa(options, &isa, error));
     engine->compute.kernels = omma_kernels_select(isa);
-    engine->compute.use_blas =
-        options->gemm == OMMA_GEMM_OPENBLAS ||
-        (options->gemm == OMMA_GEMM_AUTO && options->isa == NULL && isa == OMMA_ISA_SCALAR);
+    if (options->deterministic && options->gemm == OMMA_GEMM_OPENBLAS) {
+        return omma_fail(error, OMMA_STATUS_USAGE,
+                         "deterministic: OpenBLAS does not promise the same bits for any number of "
+                         "rows");
+    }
+    engine->info.deterministic = options->deterministic;
+    engine->compute.use_blas = options->gemm == OMMA_GEMM_OPENBLAS ||
+                               (options->gemm == OMMA_GEMM_AUTO && options->isa == NULL &&
+                                isa == OMMA_ISA_SCALAR && !options->deterministic);
     if (engine->compute.use_blas) {
         omma_matmul_blas_init();
     }

@@ -104,7 +104,8 @@ static void reuse_prefix(struct omma_generation *g)
         struct omma_slot slot = omma_work_slot(&g->work, n, g->rope_length);
 
         if (slot.content != session->slots[n].content ||
-            slot.rope_length != session->slots[n].rope_length) {
+            slot.rope_length != session->slots[n].rope_length ||
+            (session->slots[n].of_answer && g->engine->info.deterministic)) {
             break;
         }
         n++;
@@ -334,7 +335,7 @@ enum omma_status omma_generation_computed(struct omma_generation *g, size_t n, c
         OMMA_TRY(prompt_computed(g, n, error));
     } else {
         session->slots[session->n_cached] = (struct omma_slot){
-            (uint64_t)g->next_id, omma_rope_length(&g->rope, session->n_cached + 1)};
+            (uint64_t)g->next_id, omma_rope_length(&g->rope, session->n_cached + 1), true};
         session->n_cached++;
     }
     return g->stage == OMMA_GENERATION_ANSWER ? choose(g, logits, error) : OMMA_OK;

@@ -130,7 +130,11 @@ static enum omma_status step(struct omma_engine *engine, struct measurement *mea
 {
     size_t n = measurement->plan->n_sequences, vocab = engine->model->config.language.vocab;
     struct omma_decoder_pass pass = {
-        .sequences = measurement->sequences, .n_sequences = n, .logits = measurement->logits};
+        .kind = engine->info.deterministic ? OMMA_PASS_ANSWERS : OMMA_PASS_MIXED,
+        .sequences = measurement->sequences,
+        .n_sequences = n,
+        .logits = measurement->logits,
+    };
 
     measurement->position = (float)n_cached;
     for (size_t i = 0; i < n; i++) {

@@ -329,28 +329,39 @@ static struct omma_generation *next_prompt(const struct omma_scheduler *schedule
     for (size_t i = 0; i < scheduler->n_active; i++) {
         struct omma_generation *g = scheduler->active[i];
 
-        if (!g->is_planned && omma_generation_next_tokens(g, 1) > 0 && goes_before(g, best)) {
+        if (g->stage == OMMA_GENERATION_PROMPT && !g->is_planned &&
+            omma_generation_next_tokens(g, 1) > 0 && goes_before(g, best)) {
             best = g;
         }
     }
     return best;
 }
 
-/* A token of every answer, then prompts. */
-static void plan(struct omma_scheduler *scheduler)
+static void plan_nothing(struct omma_scheduler *scheduler)
 {
-    size_t chunk = scheduler->engine->prefill_chunk, left;
-    struct omma_generation *g;
-
     scheduler->n_parts = scheduler->n_rows = 0;
     for (size_t i = 0; i < scheduler->n_active; i++) {
-        g = scheduler->active[i];
-        g->is_planned = false;
-        if (g->stage == OMMA_GENERATION_ANSWER) {
-            add_part(scheduler, g, 1);
+        scheduler->active[i]->is_planned = false;
+    }
+}
+
+/* A token of every answer. */
+static void plan_answers(struct omma_scheduler *scheduler)
+{
+    for (size_t i = 0; i < scheduler->n_active; i++) {
+        if (scheduler->active[i]->stage == OMMA_GENERATION_ANSWER) {
+            add_part(scheduler, scheduler->active[i], 1);
         }
     }
-    left = chunk > scheduler->n_rows ? chunk - scheduler->n_rows : 1;
+}
+
+/* Prompts in what the answers leave of a chunk. */
+static void plan_prompts(struct omma_scheduler *scheduler)
+{
+    size_t chunk = scheduler->engine->prefill_chunk;
+    size_t left = chunk > scheduler->n_rows ? chunk - scheduler->n_rows : 1;
+    struct omma_generation *g;
+
     while (left > 0 && (g = next_prompt(scheduler)) != NULL) {
         size_t n = omma_generation_next_tokens(g, left);
 
@@ -362,10 +373,11 @@ static void plan(struct omma_scheduler *scheduler)
 }
 
 /* Compute sequences; the first layer after which a value was not finite. */
-static int run_pass(struct omma_scheduler *scheduler, const struct omma_decoder_sequence *sequences,
-                    size_t n, float *logits)
+static int run_pass(struct omma_scheduler *scheduler, enum omma_pass_kind kind,
+                    const struct omma_decoder_sequence *sequences, size_t n, float *logits)
 {
-    struct omma_decoder_pass pass = {.sequences = sequences, .n_sequences = n, .logits = logits};
+    struct omma_decoder_pass pass = {
+        .kind = kind, .sequences = sequences, .n_sequences = n, .logits = logits};
 
     atomic_fetch_add(&scheduler->counters.n_passes, 1);
     return omma_engine_forward(scheduler->engine, &pass);
@@ -399,30 +411,45 @@ static void deliver(struct omma_scheduler *scheduler, size_t part, int bad_layer
     }
 }
 
-/* One pass, and what comes of it.  Where a value is not finite, each sequence is computed once more
- * by itself, as the pass does not tell whose it was. */
-static void compute(struct omma_scheduler *scheduler)
+/* The pass that was planned, and what comes of it.  Where a value is not finite, each sequence is
+ * computed once more by itself, as the pass does not tell whose it was. */
+static void run_plan(struct omma_scheduler *scheduler, enum omma_pass_kind kind)
 {
     size_t vocab = scheduler->engine->model->config.language.vocab, n_wanted = 0;
     double start = omma_clock_now();
     int bad_layer;
 
-    plan(scheduler);
     if (scheduler->n_parts == 0) {
         return;
     }
-    bad_layer = run_pass(scheduler, scheduler->sequences, scheduler->n_parts, scheduler->logits);
+    bad_layer =
+        run_pass(scheduler, kind, scheduler->sequences, scheduler->n_parts, scheduler->logits);
     for (size_t i = 0; i < scheduler->n_parts; i++) {
         float *logits = scheduler->logits + n_wanted * vocab;
         int own_bad_layer = bad_layer;
 
         if (bad_layer != OMMA_DECODER_ALL_FINITE && scheduler->n_parts > 1) {
-            own_bad_layer = run_pass(scheduler, &scheduler->sequences[i], 1, logits);
+            own_bad_layer = run_pass(scheduler, kind, &scheduler->sequences[i], 1, logits);
         }
         n_wanted += scheduler->sequences[i].wants_logits;
         deliver(scheduler, i, own_bad_layer, logits);
     }
     add_seconds(&scheduler->counters.busy_ns, omma_clock_now() - start);
+}
+
+/* Answers and prompts in one pass, or each in their own, where bits count more. */
+static void compute(struct omma_scheduler *scheduler)
+{
+    bool is_deterministic = scheduler->engine->info.deterministic;
+
+    plan_nothing(scheduler);
+    plan_answers(scheduler);
+    if (is_deterministic) {
+        run_plan(scheduler, OMMA_PASS_ANSWERS);
+        plan_nothing(scheduler);
+    }
+    plan_prompts(scheduler);
+    run_plan(scheduler, is_deterministic ? OMMA_PASS_PROMPTS : OMMA_PASS_MIXED);
 }
 
 void omma_scheduler_step(struct omma_scheduler *scheduler)

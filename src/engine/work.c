@@ -237,8 +237,9 @@ struct omma_slot omma_work_slot(const struct omma_work *work, size_t i, size_t r
         if (i >= span->first && i < span->first + span->n_tokens) {
             uint64_t place = (i - span->first) * golden;
 
-            return (struct omma_slot){(digest_word(span->image) + place) | visual, rope_length};
+            return (struct omma_slot){(digest_word(span->image) + place) | visual, rope_length,
+                                      false};
         }
     }
-    return (struct omma_slot){(uint64_t)work->prompt[i], rope_length};
+    return (struct omma_slot){(uint64_t)work->prompt[i], rope_length, false};
 }

@@ -13,6 +13,7 @@
 struct omma_slot {
     uint64_t content;   /* the id, or for a visual token its picture's digest and place */
     size_t rope_length; /* omma_rope_length() under which the key was rotated */
+    bool of_answer;     /* computed as a token of an answer, in other bits than a prompt's */
 };
 
 /* A picture's place in a prompt. */

@@ -256,7 +256,7 @@ void omma_attention(struct omma_thread *self, const struct omma_compute *compute
     size_t n_dealt = 0;
 
     for (size_t i = 0; i < n; i++) {
-        if (attentions[i].n_queries > 1) {
+        if (omma_goes_as_many(compute, attentions[i].n_queries, 1)) {
             n_dealt = attend(self, compute, &attentions[i], n_dealt);
         }
     }

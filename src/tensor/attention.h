@@ -4,7 +4,7 @@
  *
  * Softmax runs over blocks of keys that start at fixed positions, with a running maximum, in f32;
  * queries, probabilities and values enter the products as operands.  The bits of a row depend on
- * nothing but its query and keys, and on whether it came alone.
+ * nothing but its query and keys, and on whether it came alone (or the way that compute asks for).
  */
 #ifndef OMMA_TENSOR_ATTENTION_H
 #define OMMA_TENSOR_ATTENTION_H

@@ -97,6 +97,12 @@ static void run_block(const struct omma_compute *compute, const struct omma_atte
     }
 }
 
+/* Whether a sequence is computed here, and not as one of many queries. */
+static bool is_own(const struct omma_compute *compute, const struct omma_attention *a)
+{
+    return !omma_goes_as_many(compute, a->n_queries, 1);
+}
+
 /* Combine a head's partial results, in the first one's place, and store it. */
 static void combine_head(const struct omma_compute *compute, const struct omma_attention *a,
                          size_t head)
@@ -148,7 +154,7 @@ static size_t run_head(struct omma_thread *self, const struct omma_compute *comp
         const struct omma_attention *a = &attentions[i];
         struct omma_range own;
 
-        if (a->n_queries == 1) {
+        if (is_own(compute, a)) {
             own = omma_range_within(range, n_before + n_here, count_blocks(a));
             n_here += count_blocks(a);
             for (size_t block = own.begin; block < own.end; block++) {
@@ -169,8 +175,8 @@ void omma_attention_decode(struct omma_thread *self, const struct omma_compute *
     for (size_t i = 0; i < n; i++) {
         const struct omma_attention *a = &attentions[i];
 
-        n_tasks += a->n_queries == 1 ? a->n_kv_heads * count_blocks(a) : 0;
-        n_heads += a->n_queries == 1 ? a->n_heads : 0;
+        n_tasks += is_own(compute, a) ? a->n_kv_heads * count_blocks(a) : 0;
+        n_heads += is_own(compute, a) ? a->n_heads : 0;
     }
     if (n_tasks == 0) {
         return;
@@ -184,7 +190,7 @@ void omma_attention_decode(struct omma_thread *self, const struct omma_compute *
     for (size_t i = 0; i < n; i++) {
         const struct omma_attention *a = &attentions[i];
 
-        if (a->n_queries == 1) {
+        if (is_own(compute, a)) {
             own = omma_range_within(heads, n_heads_before, a->n_heads);
             n_heads_before += a->n_heads;
             for (size_t head = own.begin; head < own.end; head++) {

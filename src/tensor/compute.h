@@ -12,6 +12,17 @@
 #include "simd/kernels.h"
 #include "tensor/matrix.h"
 
+/*
+ * Products and attention have one way for few rows, which reads weights and keys as they lie, and
+ * another for many, which packs them; sums differ in their order.  A row gets the same bits
+ * whatever stands beside it as long as the way is the same.
+ */
+enum omma_rows {
+    OMMA_ROWS_BY_NUMBER, /* the faster way for as many as there are */
+    OMMA_ROWS_MANY,      /* that of many, however few */
+    OMMA_ROWS_FEW,       /* that of few, some at a time, however many */
+};
+
 struct omma_compute {
     struct omma_kernels kernels;
     enum omma_dtype operand; /* storage of activations that enter a product: bf16 or f32 */
@@ -19,7 +30,14 @@ struct omma_compute {
                                 product computes what one with it computes */
     bool use_blas;           /* OpenBLAS multiplies, in f32, but for int8 weights */
     bool int8_activations;   /* what enters a product with int8 weights is quantized to int8 */
+    enum omma_rows rows;
 };
+
+/* Whether n rows go the way of many, where up to `few` are few. */
+static inline bool omma_goes_as_many(const struct omma_compute *compute, size_t n, size_t few)
+{
+    return compute->rows == OMMA_ROWS_MANY || (compute->rows == OMMA_ROWS_BY_NUMBER && n > few);
+}
 
 /* Rows of int8, each quantized by its own largest magnitude (simd/kernels.h, quantize_i8). */
 struct omma_i8_rows {

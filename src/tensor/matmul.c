@@ -89,8 +89,15 @@ struct shape {
 
 static struct shape strip_shape(const struct omma_compute *compute, size_t m)
 {
-    return m <= OMMA_GEMV_MAX_M && !compute->use_blas ? (struct shape){WIDE, WIDE_STRIDE}
-                                                      : (struct shape){COLUMNS, COLUMNS};
+    return !omma_goes_as_many(compute, m, OMMA_GEMV_MAX_M) && !compute->use_blas
+               ? (struct shape){WIDE, WIDE_STRIDE}
+               : (struct shape){COLUMNS, COLUMNS};
+}
+
+/* Rows of x that are multiplied together. */
+static size_t most_rows(const struct omma_compute *compute)
+{
+    return compute->rows == OMMA_ROWS_FEW ? OMMA_GEMV_MAX_M : MAX_M;
 }
 
 /* What one group of columns gives, before its scales. */
@@ -386,7 +393,7 @@ static void compute_strip(const struct omma_compute *compute, size_t m,
 
     if (compute->use_blas && rows->w->scales == NULL) {
         strip_by_blas(compute, m, &form, first, rows, panel, strip);
-    } else if (m <= OMMA_GEMV_MAX_M) {
+    } else if (!omma_goes_as_many(compute, m, OMMA_GEMV_MAX_M)) {
         strip_by_gemv(compute, m, &form, first, rows, strip, stride);
     } else {
         strip_by_gemm(compute, m, &form, first, rows, next, panel, strip);
@@ -493,8 +500,8 @@ void omma_matmul_several(struct omma_thread *self, const struct omma_compute *co
         n_panels += count_panels(&products[i].linear->weight);
     }
     range = omma_team_range(self, n_panels);
-    for (size_t first = 0; first < m; first += MAX_M) {
-        size_t m_here = omma_min(MAX_M, m - first), before = 0;
+    for (size_t first = 0; first < m; first += most_rows(compute)) {
+        size_t m_here = omma_min(most_rows(compute), m - first), before = 0;
         struct shape shape = strip_shape(compute, m_here);
 
         for (size_t i = 0; i < n; i++) {
@@ -537,8 +544,8 @@ void omma_matmul_gated(struct omma_thread *self, const struct omma_compute *comp
     struct omma_range own =
         rows_of_panels(&gate->weight, omma_team_range(self, count_panels(&gate->weight)));
 
-    for (size_t first = 0; first < m; first += MAX_M) {
-        size_t m_here = omma_min(MAX_M, m - first);
+    for (size_t first = 0; first < m; first += most_rows(compute)) {
+        size_t m_here = omma_min(most_rows(compute), m - first);
         struct shape shape = strip_shape(compute, m_here);
         struct rows rows = rows_from(&gate->weight, own.begin, own.end, shape.n), next;
 

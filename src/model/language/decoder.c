@@ -33,7 +33,9 @@ struct place {
 struct omma_decoder {
     const struct omma_config *config;
     const struct omma_weights *weights;
-    const struct omma_compute *compute;
+    const struct omma_compute *compute;      /* the engine's */
+    const struct omma_compute *pass_compute; /* of the layers of the pass at hand: that, or */
+    struct omma_compute many, few;           /* by a rule of their own */
     struct omma_arena arena;
     size_t max_tokens;
     float *x;                          /* [max_tokens][hidden] */
@@ -117,7 +119,10 @@ enum omma_status omma_decoder_create(const struct omma_config *config,
     }
     made->config = config;
     made->weights = weights;
-    made->compute = compute;
+    made->compute = made->pass_compute = compute;
+    made->many = made->few = *compute;
+    made->many.rows = OMMA_ROWS_MANY;
+    made->few.rows = OMMA_ROWS_FEW;
     made->max_tokens = max_tokens;
     made->x = take_floats(made, max_tokens, language->hidden);
     made->qkv = take_floats(made, max_tokens, qkv_width);
@@ -219,6 +224,9 @@ static void embed(struct omma_thread *self, struct omma_decoder *decoder,
     }
     if (self->index == 0) {
         atomic_store(&decoder->bad_layer, INT32_MAX);
+        decoder->pass_compute = pass->kind == OMMA_PASS_PROMPTS   ? &decoder->many
+                                : pass->kind == OMMA_PASS_ANSWERS ? &decoder->few
+                                                                  : decoder->compute;
     }
     omma_team_barrier(self);
     observe(self, decoder, pass, "inputs_embeds", OMMA_OBSERVE_NO_LAYER);
@@ -308,7 +316,7 @@ static void attend(struct omma_thread *self, struct omma_decoder *decoder,
     const struct omma_language_config *language = &decoder->config->language;
     const struct omma_language_layer *layer =
         &omma_weights_of_node(decoder->weights, self->node)->language.layers[index];
-    const struct omma_compute *compute = decoder->compute;
+    const struct omma_compute *compute = decoder->pass_compute;
     struct omma_norm norm = {.weight = layer->attention_norm};
     size_t q_width = language->n_heads * language->head_dim;
     size_t kv_width = language->n_kv_heads * language->head_dim;
@@ -349,7 +357,7 @@ static void feed_forward(struct omma_thread *self, struct omma_decoder *decoder,
     const struct omma_language_config *language = &decoder->config->language;
     const struct omma_language_layer *layer =
         &omma_weights_of_node(decoder->weights, self->node)->language.layers[index];
-    const struct omma_compute *compute = decoder->compute;
+    const struct omma_compute *compute = decoder->pass_compute;
     struct omma_norm norm = {.weight = layer->ffn_norm};
     struct omma_output output = {
         .kind = OMMA_OUTPUT_RESIDUAL, .f32 = decoder->x, .f32_stride = language->hidden};
@@ -398,6 +406,8 @@ static void predict(struct omma_thread *self, struct omma_decoder *decoder,
     struct omma_output output = {
         .kind = OMMA_OUTPUT_STORE, .f32 = pass->logits, .f32_stride = language->vocab};
     const struct omma_matrix *head = &weights->lm_head.weight;
+    const struct omma_compute *compute =
+        pass->kind == OMMA_PASS_MIXED ? decoder->compute : &decoder->few;
     struct omma_operand operand = omma_operand_for(decoder->compute, &decoder->normed, &head, 1);
     float *normed = (float *)(void *)self->scratch;
     size_t n_wanted = 0, row = 0;
@@ -417,7 +427,7 @@ static void predict(struct omma_thread *self, struct omma_decoder *decoder,
     }
     if (n_wanted > 0) {
         omma_team_barrier(self);
-        omma_matmul(self, decoder->compute, n_wanted, &operand, &weights->lm_head, &output);
+        omma_matmul(self, compute, n_wanted, &operand, &weights->lm_head, &output);
         omma_team_barrier(self);
     }
 }

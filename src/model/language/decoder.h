@@ -44,9 +44,18 @@ struct omma_decoder_sequence {
  * A sequence gets what it would get alone but for the order of sums: products of up to 8 rows go
  * through the GEMV, more through the GEMM, and either gives a row the same bits whatever rows stand
  * beside it.  So the bits are the same while all sequences together have at most 8 tokens and it
- * has so alone, or while it has more than 8 alone.
+ * has so alone, or while it has more than 8 alone.  With a kind other than OMMA_PASS_MIXED they are
+ * always the same: tokens of prompts go through the GEMM, those of answers and all logits through
+ * the GEMV.
  */
+enum omma_pass_kind {
+    OMMA_PASS_MIXED,
+    OMMA_PASS_PROMPTS,
+    OMMA_PASS_ANSWERS, /* one token of each sequence */
+};
+
 struct omma_decoder_pass {
+    enum omma_pass_kind kind;
     const struct omma_decoder_sequence *sequences;
     size_t n_sequences; /* at least 1 */
     float *logits;      /* [sequences that want them][vocab], in their order; NULL if none does */
