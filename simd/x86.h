@@ -7,6 +7,8 @@
 #ifndef OMMA_SIMD_X86_H
 #define OMMA_SIMD_X86_H
 
+#include "simd/body.h"
+
 #ifdef OMMA_SIMDE
 #include "simd/simde_more.h"
 #else

@@ -11,9 +11,6 @@
 #include "simd/avx2/vec.h"
 #include "simd/kernels.h"
 
-#define TILE   static inline __attribute__((always_inline)) void
-#define UNROLL _Pragma("GCC unroll 6")
-
 enum { COLUMNS = OMMA_PANEL_COLUMNS, HALF = 16, LANES = 8, LINE = 16, MR = 6 };
 
 /* Where a tile's sums go: n <= 16 columns. */
@@ -24,7 +21,7 @@ struct output {
     bool accumulate;
 };
 
-TILE store_row(struct output output, size_t i, __m256 low, __m256 high)
+BODY void store_row(struct output output, size_t i, __m256 low, __m256 high)
 {
     float *c = output.c + i * output.c_stride;
 
@@ -49,8 +46,8 @@ TILE store_row(struct output output, size_t i, __m256 low, __m256 high)
 }
 
 /* k steps. */
-TILE steps(const int mr, size_t k, const float *a, size_t a_stride, const float *panel,
-           __m256 low[MR], __m256 high[MR])
+BODY void steps(const int mr, size_t k, const float *a, size_t a_stride, const float *panel,
+                __m256 low[MR], __m256 high[MR])
 {
     for (size_t p = 0; p < k; p++) {
         __m256 vb_low = _mm256_load_ps(panel + p * COLUMNS);
@@ -68,8 +65,8 @@ TILE steps(const int mr, size_t k, const float *a, size_t a_stride, const float 
 
 /* The rows after a tile's are fetched into L2 meanwhile: those of a long K come from afar, and each
  * in a page of its own, which hardware does not fetch ahead. */
-TILE tile(const int mr, size_t k, const float *a, size_t a_stride, const float *panel,
-          struct output output)
+BODY void tile(const int mr, size_t k, const float *a, size_t a_stride, const float *panel,
+               struct output output)
 {
     __m256 low[MR], high[MR];
 
@@ -94,26 +91,7 @@ TILE tile(const int mr, size_t k, const float *a, size_t a_stride, const float *
 static void rows(size_t mr, size_t k, const float *a, size_t a_stride, const float *panel,
                  struct output output)
 {
-    switch (mr) {
-    case 1:
-        tile(1, k, a, a_stride, panel, output);
-        break;
-    case 2:
-        tile(2, k, a, a_stride, panel, output);
-        break;
-    case 3:
-        tile(3, k, a, a_stride, panel, output);
-        break;
-    case 4:
-        tile(4, k, a, a_stride, panel, output);
-        break;
-    case 5:
-        tile(5, k, a, a_stride, panel, output);
-        break;
-    case 6:
-        tile(6, k, a, a_stride, panel, output);
-        break;
-    }
+    OMMA_WITH_CONSTANT_6(mr, tile, k, a, a_stride, panel, output);
 }
 
 void omma_gemm_f32_6x16__avx2(size_t m, size_t n, size_t k, const float *a, size_t a_stride,

@@ -12,9 +12,6 @@
 #include "simd/avx2/vec.h"
 #include "simd/kernels.h"
 
-#define BODY   static inline __attribute__((always_inline))
-#define UNROLL _Pragma("GCC unroll 8")
-
 enum { COLUMNS = OMMA_PANEL_COLUMNS, HALF = 16, LANES = 8, MR = 6, K_BLOCK = 512 };
 
 size_t omma_panel_i8_bytes__avx2(size_t k)
@@ -164,26 +161,7 @@ BODY void tile(const int mr, size_t n, size_t n_pairs, const struct widened *a,
 static void tile_of(size_t mr, size_t n, size_t n_pairs, const struct widened *a,
                     const int16_t *panel, int32_t *c, size_t c_stride, bool accumulate)
 {
-    switch (mr) {
-    case 1:
-        tile(1, n, n_pairs, a, panel, c, c_stride, accumulate);
-        break;
-    case 2:
-        tile(2, n, n_pairs, a, panel, c, c_stride, accumulate);
-        break;
-    case 3:
-        tile(3, n, n_pairs, a, panel, c, c_stride, accumulate);
-        break;
-    case 4:
-        tile(4, n, n_pairs, a, panel, c, c_stride, accumulate);
-        break;
-    case 5:
-        tile(5, n, n_pairs, a, panel, c, c_stride, accumulate);
-        break;
-    case 6:
-        tile(6, n, n_pairs, a, panel, c, c_stride, accumulate);
-        break;
-    }
+    OMMA_WITH_CONSTANT_6(mr, tile, n, n_pairs, a, panel, c, c_stride, accumulate);
 }
 
 /* mr rows of A; those after them are asked for meanwhile. */

@@ -15,9 +15,6 @@
 #include "simd/avx2/vec.h"
 #include "simd/kernels.h"
 
-#define BODY   static inline __attribute__((always_inline))
-#define UNROLL _Pragma("GCC unroll 4")
-
 enum {
     ROWS = 4,    /* of x at a time */
     STREAMS = 4, /* rows of W at a time */

@@ -10,9 +10,6 @@
 #include "simd/avx2/vec.h"
 #include "simd/kernels.h"
 
-#define BODY   static inline __attribute__((always_inline))
-#define UNROLL _Pragma("GCC unroll 4")
-
 enum { ROWS = 4, STREAMS = 4, LANES = 16, LINE = 64, SHORT_K = 256, AHEAD_BYTES = 4096 };
 
 /* x and W, and where four sums, or one, of a row of x go. */

@@ -12,9 +12,6 @@
 #include "simd/avx2/vec.h"
 #include "simd/kernels.h"
 
-#define BODY   static inline __attribute__((always_inline))
-#define UNROLL _Pragma("GCC unroll 8")
-
 enum { COLUMNS = OMMA_PANEL_COLUMNS, LANES = 8, K_BLOCK = 32, AHEAD = 4 * K_BLOCK };
 
 /* v[i] lane j <-> v[j] lane i */

@@ -9,8 +9,6 @@
 #include "simd/avx2/vec.h"
 #include "simd/kernels.h"
 
-#define UNROLL _Pragma("GCC unroll 12")
-
 enum { CHAINS = 12, TURNS = OMMA_PROBE_STEPS / CHAINS, LANES = 8 };
 
 uint64_t omma_probe_f32_fma__avx2(uint64_t n_rounds)

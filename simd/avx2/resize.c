@@ -14,9 +14,6 @@
 #include "simd/avx2/vec.h"
 #include "simd/kernels.h"
 
-#define BODY   static inline __attribute__((always_inline))
-#define UNROLL _Pragma("GCC unroll 4")
-
 enum {
     LOW_BITS = 15,
     HALF = 1 << (OMMA_RESIZE_WEIGHT_BITS - 1),

@@ -10,9 +10,6 @@
 #include "simd/avx2/vec.h"
 #include "simd/kernels.h"
 
-#define BODY   static inline __attribute__((always_inline))
-#define UNROLL _Pragma("GCC unroll 4")
-
 enum { K_BLOCK = 64, MR = 4, NV = 2, LANES = 8 };
 
 enum value { VALUE_F32, VALUE_BF16 };
@@ -104,20 +101,7 @@ BODY void columns(const int mr, const enum value type, struct operands o, size_t
 /* m <= 4 rows by n <= 16 columns. */
 BODY void rows(const enum value type, struct operands o, size_t m, size_t n)
 {
-    switch (m) {
-    case 1:
-        columns(1, type, o, n);
-        break;
-    case 2:
-        columns(2, type, o, n);
-        break;
-    case 3:
-        columns(3, type, o, n);
-        break;
-    case 4:
-        columns(4, type, o, n);
-        break;
-    }
+    OMMA_WITH_CONSTANT_4(m, columns, type, o, n);
 }
 
 BODY void weighted_sum(const enum value type, struct operands all, size_t m, size_t n)

@@ -15,8 +15,8 @@
 
 #include "simd/tmpl/gemm_512.h"
 
-TILE tile_f32(const int mr, size_t k, const float *a, size_t a_stride, const float *panel,
-              struct output output)
+BODY void tile_f32(const int mr, size_t k, const float *a, size_t a_stride, const float *panel,
+                   struct output output)
 {
     __m512 low[MR], high[MR];
 
@@ -49,7 +49,7 @@ void omma_gemm_f32_12x32__avx512(size_t m, size_t n, size_t k, const float *a, s
 
     for (size_t n_tiles = (m + MR - 1) / MR, mr; n_tiles > 0; n_tiles--) {
         mr = (m + n_tiles - 1) / n_tiles;
-        TILE_OF_HEIGHT(mr, tile_f32, k, a, a_stride, panel, output);
+        OMMA_WITH_CONSTANT_12(mr, tile_f32, k, a, a_stride, panel, output);
         m -= mr;
         a += mr * a_stride;
         output.c += mr * c_stride;

@@ -16,7 +16,7 @@
 
 enum { STEP_VECTORS = 4, W_PLUS_128 = 0 };
 
-TILE step_i8(const __m512i w[STEP_VECTORS], __m512i x, __m512i *low, __m512i *high)
+BODY void step_i8(const __m512i w[STEP_VECTORS], __m512i x, __m512i *low, __m512i *high)
 {
     __m512i even = _mm512_srai_epi16(_mm512_slli_epi16(x, 8), 8);
     __m512i odd = _mm512_srai_epi16(x, 8);

@@ -140,32 +140,7 @@ BODY void rows_f32(const int m, const enum weight type, size_t n, size_t k, cons
 BODY void gemv_f32(const enum weight type, size_t m, size_t n, size_t k, const float *x,
                    size_t x_stride, const void *w, size_t w_stride, float *y, size_t y_stride)
 {
-    switch (m) {
-    case 1:
-        rows_f32(1, type, n, k, x, x_stride, w, w_stride, y, y_stride);
-        break;
-    case 2:
-        rows_f32(2, type, n, k, x, x_stride, w, w_stride, y, y_stride);
-        break;
-    case 3:
-        rows_f32(3, type, n, k, x, x_stride, w, w_stride, y, y_stride);
-        break;
-    case 4:
-        rows_f32(4, type, n, k, x, x_stride, w, w_stride, y, y_stride);
-        break;
-    case 5:
-        rows_f32(5, type, n, k, x, x_stride, w, w_stride, y, y_stride);
-        break;
-    case 6:
-        rows_f32(6, type, n, k, x, x_stride, w, w_stride, y, y_stride);
-        break;
-    case 7:
-        rows_f32(7, type, n, k, x, x_stride, w, w_stride, y, y_stride);
-        break;
-    case 8:
-        rows_f32(8, type, n, k, x, x_stride, w, w_stride, y, y_stride);
-        break;
-    }
+    OMMA_WITH_CONSTANT_8(m, rows_f32, type, n, k, x, x_stride, w, w_stride, y, y_stride);
 }
 
 void omma_gemv_f32_f32w_8x1__avx512(size_t m, size_t n, size_t k, const float *x, size_t x_stride,

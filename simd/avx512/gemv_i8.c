@@ -6,8 +6,6 @@
 
 enum { STEP = 32, W_PLUS_128 = 0 };
 
-#define BODY static inline __attribute__((always_inline))
-
 BODY __m512i load_x(const int8_t *at)
 {
     return _mm512_cvtepi8_epi16(_mm256_loadu_si256((const void *)at));

@@ -13,8 +13,6 @@
 
 enum { CHAINS = 24, TURNS = OMMA_PROBE_STEPS / CHAINS, LANES = 16 };
 
-#define UNROLL _Pragma("GCC unroll 24")
-
 uint64_t omma_probe_f32_fma__avx512(uint64_t n_rounds)
 {
     volatile float value = 1;

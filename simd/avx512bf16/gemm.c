@@ -29,8 +29,8 @@ static inline __m512bh broadcast_pair(const uint16_t *a)
     return (__m512bh)_mm512_set1_epi32(pair);
 }
 
-TILE tile_bf16(const int mr, size_t k, const uint16_t *a, size_t a_stride, const uint16_t *panel,
-               struct output output)
+BODY void tile_bf16(const int mr, size_t k, const uint16_t *a, size_t a_stride,
+                    const uint16_t *panel, struct output output)
 {
     __m512 low[MR], high[MR];
     size_t p = 0;
@@ -84,7 +84,7 @@ void omma_gemm_bf16_12x32__avx512bf16(size_t m, size_t n, size_t k, const uint16
 
     for (size_t n_tiles = (m + MR - 1) / MR, mr; n_tiles > 0; n_tiles--) {
         mr = (m + n_tiles - 1) / n_tiles;
-        TILE_OF_HEIGHT(mr, tile_bf16, k, a, a_stride, panel, output);
+        OMMA_WITH_CONSTANT_12(mr, tile_bf16, k, a, a_stride, panel, output);
         m -= mr;
         a += mr * a_stride;
         output.c += mr * c_stride;

@@ -21,9 +21,6 @@
 #error "gemv.c of the tier avx512bf16 is compiled without its flags"
 #endif
 
-#define BODY   static inline __attribute__((always_inline))
-#define UNROLL _Pragma("GCC unroll 4")
-
 enum {
     ROWS = 4,    /* of x at a time */
     STREAMS = 4, /* rows of W at a time */
@@ -206,30 +203,5 @@ void omma_gemv_bf16_bf16w_8x4__avx512bf16(size_t m, size_t n, size_t k, const ui
                                           size_t x_stride, const uint16_t *w, size_t w_stride,
                                           float *y, size_t y_stride)
 {
-    switch (m) {
-    case 1:
-        gemv(1, n, k, x, x_stride, w, w_stride, y, y_stride);
-        break;
-    case 2:
-        gemv(2, n, k, x, x_stride, w, w_stride, y, y_stride);
-        break;
-    case 3:
-        gemv(3, n, k, x, x_stride, w, w_stride, y, y_stride);
-        break;
-    case 4:
-        gemv(4, n, k, x, x_stride, w, w_stride, y, y_stride);
-        break;
-    case 5:
-        gemv(5, n, k, x, x_stride, w, w_stride, y, y_stride);
-        break;
-    case 6:
-        gemv(6, n, k, x, x_stride, w, w_stride, y, y_stride);
-        break;
-    case 7:
-        gemv(7, n, k, x, x_stride, w, w_stride, y, y_stride);
-        break;
-    case 8:
-        gemv(8, n, k, x, x_stride, w, w_stride, y, y_stride);
-        break;
-    }
+    OMMA_WITH_CONSTANT_8(m, gemv, n, k, x, x_stride, w, w_stride, y, y_stride);
 }

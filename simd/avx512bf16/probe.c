@@ -10,8 +10,6 @@
 
 enum { CHAINS = 24, TURNS = OMMA_PROBE_STEPS / CHAINS, LANES = 16 };
 
-#define UNROLL _Pragma("GCC unroll 24")
-
 uint64_t omma_probe_bf16_dot__avx512bf16(uint64_t n_rounds)
 {
     volatile float value = 0x1p-64f;

@@ -14,7 +14,7 @@
 
 enum { STEP_VECTORS = 2, W_PLUS_128 = 1 };
 
-TILE step_i8(const __m512i w[STEP_VECTORS], __m512i x, __m512i *low, __m512i *high)
+BODY void step_i8(const __m512i w[STEP_VECTORS], __m512i x, __m512i *low, __m512i *high)
 {
     *low = vec_dot(*low, w[0], x);
     *high = vec_dot(*high, w[1], x);

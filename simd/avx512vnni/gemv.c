@@ -6,8 +6,6 @@
 
 enum { STEP = 64, W_PLUS_128 = 1 };
 
-#define BODY static inline __attribute__((always_inline))
-
 BODY __m512i load_x(const int8_t *at)
 {
     return _mm512_loadu_si512(at);

@@ -8,8 +8,6 @@
 
 enum { CHAINS = 24, TURNS = OMMA_PROBE_STEPS / CHAINS, LANES = 16 };
 
-#define UNROLL _Pragma("GCC unroll 24")
-
 uint64_t omma_probe_i8_dot__avx512vnni(uint64_t n_rounds)
 {
     volatile int value = 0x01010101;

@@ -3,6 +3,7 @@
  *
  * The chains start from values that the compiler cannot know, so it can neither merge nor drop one.
  */
+#include "simd/body.h"
 #include "simd/kernels.h"
 #include "simd/scalar/lanes.h"
 

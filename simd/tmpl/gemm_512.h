@@ -8,9 +8,6 @@
 
 enum { COLUMNS = OMMA_PANEL_COLUMNS, LANES = 16, MR = 12 };
 
-#define TILE   static inline __attribute__((always_inline)) void
-#define UNROLL _Pragma("GCC unroll 16")
-
 /* Where a tile's sums go: which lanes of the two vectors of a row C has, and whether it adds them.
  */
 struct output {
@@ -31,7 +28,7 @@ static inline struct output output_of(size_t n, float *c, size_t c_stride, bool 
     };
 }
 
-TILE store_row(struct output output, size_t i, __m512 low, __m512 high)
+BODY void store_row(struct output output, size_t i, __m512 low, __m512 high)
 {
     float *c = output.c + i * output.c_stride;
 
@@ -42,44 +39,3 @@ TILE store_row(struct output output, size_t i, __m512 low, __m512 high)
     _mm512_mask_storeu_ps(c, output.low, low);
     _mm512_mask_storeu_ps(c + LANES, output.high, high);
 }
-
-/* tile_rows(mr, ...) with mr as a constant: a body is compiled for every height of a tile. */
-#define TILE_OF_HEIGHT(mr, tile_rows, ...)                                                         \
-    switch (mr) {                                                                                  \
-    case 1:                                                                                        \
-        tile_rows(1, __VA_ARGS__);                                                                 \
-        break;                                                                                     \
-    case 2:                                                                                        \
-        tile_rows(2, __VA_ARGS__);                                                                 \
-        break;                                                                                     \
-    case 3:                                                                                        \
-        tile_rows(3, __VA_ARGS__);                                                                 \
-        break;                                                                                     \
-    case 4:                                                                                        \
-        tile_rows(4, __VA_ARGS__);                                                                 \
-        break;                                                                                     \
-    case 5:                                                                                        \
-        tile_rows(5, __VA_ARGS__);                                                                 \
-        break;                                                                                     \
-    case 6:                                                                                        \
-        tile_rows(6, __VA_ARGS__);                                                                 \
-        break;                                                                                     \
-    case 7:                                                                                        \
-        tile_rows(7, __VA_ARGS__);                                                                 \
-        break;                                                                                     \
-    case 8:                                                                                        \
-        tile_rows(8, __VA_ARGS__);                                                                 \
-        break;                                                                                     \
-    case 9:                                                                                        \
-        tile_rows(9, __VA_ARGS__);                                                                 \
-        break;                                                                                     \
-    case 10:                                                                                       \
-        tile_rows(10, __VA_ARGS__);                                                                \
-        break;                                                                                     \
-    case 11:                                                                                       \
-        tile_rows(11, __VA_ARGS__);                                                                \
-        break;                                                                                     \
-    case 12:                                                                                       \
-        tile_rows(12, __VA_ARGS__);                                                                \
-        break;                                                                                     \
-    }

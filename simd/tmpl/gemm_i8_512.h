@@ -20,7 +20,7 @@ struct output_i32 {
     bool accumulate;
 };
 
-TILE store_row_i32(struct output_i32 output, size_t i, __m512i low, __m512i high)
+BODY void store_row_i32(struct output_i32 output, size_t i, __m512i low, __m512i high)
 {
     int32_t *c = output.c + i * output.c_stride;
 
@@ -51,8 +51,8 @@ static inline __m512i broadcast_bytes(const int8_t *a, size_t n)
 enum { ROWS_A_POINTER = 3, N_POINTERS = MR / ROWS_A_POINTER };
 
 /* The products of n <= 4 k, one step of the panel. */
-TILE step_rows(const int mr, size_t n, const int8_t *const rows[N_POINTERS], size_t a_stride,
-               const char *panel, __m512i low[MR], __m512i high[MR])
+BODY void step_rows(const int mr, size_t n, const int8_t *const rows[N_POINTERS], size_t a_stride,
+                    const char *panel, __m512i low[MR], __m512i high[MR])
 {
     __m512i w[STEP_VECTORS];
 
@@ -68,8 +68,8 @@ TILE step_rows(const int mr, size_t n, const int8_t *const rows[N_POINTERS], siz
     }
 }
 
-TILE tile_i8(const int mr, size_t k, const int8_t *a, size_t a_stride, const char *panel,
-             struct output_i32 output)
+BODY void tile_i8(const int mr, size_t k, const int8_t *a, size_t a_stride, const char *panel,
+                  struct output_i32 output)
 {
     const size_t panel_step = STEP_VECTORS * LINE_BYTES;
     const int8_t *rows[N_POINTERS], *next = a + (size_t)mr * a_stride;
@@ -118,7 +118,7 @@ void OMMA_TIER(omma_gemm_i8_12x32)(size_t m, size_t n, size_t k, const int8_t *a
 
     for (size_t n_tiles = (m + MR - 1) / MR, mr; n_tiles > 0; n_tiles--) {
         mr = (m + n_tiles - 1) / n_tiles;
-        TILE_OF_HEIGHT(mr, tile_i8, k, a, a_stride, panel, output);
+        OMMA_WITH_CONSTANT_12(mr, tile_i8, k, a, a_stride, panel, output);
         m -= mr;
         a += mr * a_stride;
         output.c += mr * c_stride;

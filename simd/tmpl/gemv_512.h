@@ -5,9 +5,6 @@
  * the same for every m, so that the bits of a row of y depend on no other row.
  */
 
-#define BODY   static inline __attribute__((always_inline))
-#define UNROLL _Pragma("GCC unroll 8")
-
 /* GROUP rows of W, blocks of X_BYTES of the rows of x: 16 KB of x and 16 KB of sums for m = 8. */
 enum { M = OMMA_GEMV_MAX_M, GROUP = 8, X_BYTES = 24 << 10, AHEAD_BYTES = 4096 };
 

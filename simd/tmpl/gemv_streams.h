@@ -26,8 +26,6 @@
  * of a row of y depend on no other row.
  */
 
-#define UNROLL _Pragma("GCC unroll 4")
-
 enum {
     ROWS = 4,             /* of x at a time */
     STREAMS = 4,          /* rows of W at a time */
@@ -180,30 +178,5 @@ BODY void gemv_of(const int m, size_t n, size_t k, struct operands o, struct res
 
 BODY void gemv(size_t m, size_t n, size_t k, struct operands o, struct result result)
 {
-    switch (m) {
-    case 1:
-        gemv_of(1, n, k, o, result);
-        break;
-    case 2:
-        gemv_of(2, n, k, o, result);
-        break;
-    case 3:
-        gemv_of(3, n, k, o, result);
-        break;
-    case 4:
-        gemv_of(4, n, k, o, result);
-        break;
-    case 5:
-        gemv_of(5, n, k, o, result);
-        break;
-    case 6:
-        gemv_of(6, n, k, o, result);
-        break;
-    case 7:
-        gemv_of(7, n, k, o, result);
-        break;
-    case 8:
-        gemv_of(8, n, k, o, result);
-        break;
-    }
+    OMMA_WITH_CONSTANT_8(m, gemv_of, n, k, o, result);
 }

@@ -7,9 +7,6 @@
  * panel needs no care.
  */
 
-#define BODY   static inline __attribute__((always_inline))
-#define UNROLL _Pragma("GCC unroll 16")
-
 /* A row of a panel is 32 lanes of 32 bits. */
 enum { LANES = 16, LINE_BYTES = 64, ROW_BYTES = OMMA_PANEL_COLUMNS * 4 };
 

@@ -22,14 +22,14 @@ static inline __attribute__((always_inline)) void probe_read_streams(
     size_t stream_bytes = n_bytes / n_streams;
 
     for (size_t offset = 0; offset < stream_bytes; offset += PROBE_UNIT) {
-#pragma GCC unroll 8
+        UNROLL
         for (size_t stream = 0; stream < n_streams; stream++) {
             const char *at = bytes + stream * stream_bytes + offset;
 
             for (size_t i = 0; does_prefetch && i < PROBE_UNIT; i += PROBE_LINE) {
                 __builtin_prefetch(at + prefetch_bytes + i);
             }
-#pragma GCC unroll 16
+            UNROLL
             for (size_t i = 0; i < PROBE_UNIT / sizeof(probe_vec); i++) {
                 sums[i % PROBE_SUMS] =
                     probe_xor(sums[i % PROBE_SUMS], probe_load(at + i * sizeof(probe_vec)));
