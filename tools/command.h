@@ -51,6 +51,7 @@ extern const struct command command_info;
 extern const struct command command_preprocess;
 extern const struct command command_quantize;
 extern const struct command command_run;
+extern const struct command command_serve;
 extern const struct command command_tokenize;
 
 #endif

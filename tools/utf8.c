@@ -76,3 +76,9 @@ size_t utf8_trailing_space(const char *bytes, size_t n_bytes)
     }
     return n_bytes - end;
 }
+
+void utf8_strip(const char *bytes, size_t n_bytes, size_t *begin, size_t *end)
+{
+    *begin = utf8_leading_space(bytes, n_bytes);
+    *end = n_bytes - utf8_trailing_space(bytes + *begin, n_bytes - *begin);
+}

@@ -16,4 +16,7 @@ size_t utf8_character(const char *bytes, size_t n_bytes, uint32_t *character);
 size_t utf8_leading_space(const char *bytes, size_t n_bytes);
 size_t utf8_trailing_space(const char *bytes, size_t n_bytes);
 
+/* Where the text without both begins and ends; the same place if there is nothing else. */
+void utf8_strip(const char *bytes, size_t n_bytes, size_t *begin, size_t *end);
+
 #endif

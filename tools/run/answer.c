@@ -50,15 +50,15 @@ static enum omma_status append_id(struct answer *answer, int32_t id, struct omma
 
 const char *answer_text(const struct answer *answer, size_t *n_bytes)
 {
-    size_t n_lead = utf8_leading_space(answer->text, answer->n_text);
-    size_t n = answer->n_text - n_lead;
+    size_t begin, end;
 
-    if (n == 0) {
+    if (answer->n_text == 0) {
         *n_bytes = 0;
         return "";
     }
-    *n_bytes = n - utf8_trailing_space(answer->text + n_lead, n);
-    return answer->text + n_lead;
+    utf8_strip(answer->text, answer->n_text, &begin, &end);
+    *n_bytes = end - begin;
+    return answer->text + begin;
 }
 
 /* Print what is certain to belong to the answer. */

@@ -1,0 +1,255 @@
+/*
+ * Bodies to jobs.  Two threads, so that one large picture does not keep everybody's question
+ * waiting; they hold no lock while they work.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/serve/server.h"
+
+/* The bound of a picture's tiles: what it asks for, the server's, and its share of the total. */
+static struct omma_image_options bounds_of(const struct serve_settings *settings,
+                                           const struct chat_picture *picture, size_t n_pictures)
+{
+    struct omma_image_options options = settings->image;
+
+    if (picture->max_tiles != 0) {
+        options.max_tiles = picture->max_tiles;
+    }
+    if (settings->max_tiles_total != 0 &&
+        settings->max_tiles_total / n_pictures < options.max_tiles) {
+        options.max_tiles = settings->max_tiles_total / n_pictures;
+    }
+    if (options.max_tiles < options.min_tiles) {
+        options.max_tiles = options.min_tiles;
+    }
+    return options;
+}
+
+static bool open_pictures(const struct server *server, const struct chat_in *chat, struct job *job,
+                          struct problem *problem)
+{
+    size_t n_tokens = 0;
+
+    job->images = calloc(chat->n_pictures + 1, sizeof *job->images);
+    job->digests = calloc(chat->n_pictures + 1, sizeof *job->digests);
+    if (job->images == NULL || job->digests == NULL) {
+        return problem_set_memory(problem);
+    }
+    for (size_t i = 0; i < chat->n_pictures; i++) {
+        const struct chat_picture *picture = &chat->pictures[i];
+        const struct omma_image_options options =
+            bounds_of(server->settings, picture, chat->n_pictures);
+
+        if (!picture_in_open(picture, &server->media, server->settings->max_body_bytes, &options,
+                             &job->images[i], problem)) {
+            return false;
+        }
+        memcpy(job->digests[i], omma_image_info(job->images[i])->digest, sizeof *job->digests);
+        job->n_images++;
+        n_tokens += omma_image_info(job->images[i])->n_tokens;
+        if (n_tokens > server->settings->n_context) {
+            return problem_set(problem, 400, "context_length_exceeded", "messages",
+                               "the first %zu of %zu pictures take %zu tokens, the context holds "
+                               "%zu: send fewer or smaller ones, or less tiles (detail)",
+                               i + 1, chat->n_pictures, n_tokens, server->settings->n_context);
+        }
+    }
+    return true;
+}
+
+/* Ids, and whether they leave room for an answer. */
+static bool render(const struct server *server, const struct chat_in *chat, struct job *job,
+                   struct problem *problem)
+{
+    const struct serve_settings *settings = server->settings;
+    const struct omma_conversation conversation = {
+        .system = chat->system,
+        .n_system_bytes = chat->n_system,
+        .turns = chat->turns,
+        .n_turns = chat->n_turns,
+        .images = (const struct omma_image *const *)job->images,
+        .n_images = job->n_images,
+        .image_mark = CHAT_IMAGE_MARK,
+    };
+    size_t n_image_tokens = 0;
+    struct omma_error error;
+
+    if (omma_render(server->model, &conversation, &job->prompt, &error) != OMMA_OK) {
+        return problem_set_error(problem, "messages", &error);
+    }
+    for (size_t i = 0; i < job->n_images; i++) {
+        n_image_tokens += omma_image_info(job->images[i])->n_tokens;
+    }
+    if (job->prompt.n_tokens > settings->n_context) {
+        return problem_set(problem, 400, "context_length_exceeded", "messages",
+                           "the prompt has %zu tokens, %zu of pictures and %zu of text; the "
+                           "context holds %zu",
+                           job->prompt.n_tokens, n_image_tokens,
+                           job->prompt.n_tokens - n_image_tokens, settings->n_context);
+    }
+    return true;
+}
+
+static bool copy_stops(const struct chat_in *chat, struct job *job, struct problem *problem)
+{
+    job->stops = calloc(chat->n_stops + 1, sizeof *job->stops);
+    if (job->stops == NULL) {
+        return problem_set_memory(problem);
+    }
+    for (size_t i = 0; i < chat->n_stops; i++) {
+        char *text = malloc(chat->stops[i].n_bytes + 1);
+
+        if (text == NULL) {
+            return problem_set_memory(problem);
+        }
+        memcpy(text, chat->stops[i].text, chat->stops[i].n_bytes);
+        job->stops[i] = (struct omma_stop){.text = text, .n_bytes = chat->stops[i].n_bytes};
+        job->n_stops++;
+    }
+    return true;
+}
+
+static bool make_job(const struct server *server, const struct exchange *exchange,
+                     const struct chat_in *chat, struct job **job, struct problem *problem)
+{
+    struct job *made = calloc(1, sizeof *made);
+
+    if (made == NULL) {
+        return problem_set_memory(problem);
+    }
+    made->sampling = chat->sampling;
+    made->max_tokens = chat->max_tokens;
+    made->ignores_stop_ids = chat->ignores_stop_ids;
+    made->number = exchange->number;
+    if (!open_pictures(server, chat, made, problem) || !render(server, chat, made, problem) ||
+        !copy_stops(chat, made, problem)) {
+        job_destroy(&made);
+        return false;
+    }
+    *job = made;
+    return true;
+}
+
+/* A chat request without the lock: *job, or *problem. */
+static void read_chat(const struct server *server, struct exchange *exchange, struct job **job,
+                      struct problem *problem)
+{
+    const struct chat_limits limits = {.max_images = server->settings->max_images,
+                                       .max_tokens = server->settings->max_tokens};
+    struct chat_in chat = {0};
+    json_t *root;
+
+    if (!json_in_parse(exchange->body, exchange->n_body, &root, problem)) {
+        return;
+    }
+    if (chat_in_read(root, &limits, &chat, problem) &&
+        make_job(server, exchange, &chat, job, problem)) {
+        exchange->is_streamed = chat.is_streamed;
+        exchange->includes_usage = chat.includes_usage;
+        if (chat.ignored[0] != '\0' && server->messages->verbose) {
+            message_note(server->messages, "request %llu: ignored: %s",
+                         (unsigned long long)exchange->number, chat.ignored);
+        }
+    }
+    chat_in_release(&chat);
+}
+
+static struct exchange *take_body(struct server *server)
+{
+    struct exchange *exchange = server->first_body;
+
+    if (exchange != NULL) {
+        server->first_body = exchange->next_waiting;
+        server->last_body = server->first_body != NULL ? server->last_body : NULL;
+    }
+    return exchange;
+}
+
+/* With the lock held: to the job that is there already, or to the end of the queue. */
+static void join_job(struct server *server, struct exchange *exchange, struct job *job)
+{
+    struct job *same = server->jobs;
+
+    while (same != NULL && (same->n_users == 0 || !job_is_same(same, job))) {
+        same = same->next_made;
+    }
+    if (same != NULL) {
+        job_destroy(&job);
+        job = same;
+    } else {
+        dispatch_queue(server, job);
+    }
+    exchange->job = job;
+    job->n_users++;
+    job->n_holders++;
+}
+
+static void *run(void *argument)
+{
+    struct server *server = argument;
+
+    pthread_mutex_lock(&server->lock);
+    while (!server->is_stopping) {
+        struct exchange *exchange = take_body(server);
+        struct problem problem = {0};
+        struct job *job = NULL;
+
+        if (exchange == NULL) {
+            pthread_cond_wait(&server->came, &server->lock);
+            continue;
+        }
+        if (!exchange->is_gone) {
+            pthread_mutex_unlock(&server->lock);
+            read_chat(server, exchange, &job, &problem);
+            pthread_mutex_lock(&server->lock);
+        }
+        exchange_drop_body(exchange);
+        exchange->is_taken = false;
+        if (exchange->is_gone || exchange->problem.status != 0) {
+            job_destroy(&job);
+        } else if (job == NULL) {
+            exchange->problem = problem;
+        } else {
+            join_job(server, exchange, job);
+        }
+        dispatch_wake(server);
+    }
+    pthread_mutex_unlock(&server->lock);
+    return NULL;
+}
+
+void intake_add(struct server *server, struct exchange *exchange)
+{
+    exchange->is_taken = true;
+    exchange->next_waiting = NULL;
+    if (server->last_body != NULL) {
+        server->last_body->next_waiting = exchange;
+    } else {
+        server->first_body = exchange;
+    }
+    server->last_body = exchange;
+    pthread_cond_signal(&server->came);
+}
+
+enum omma_status intake_start(struct server *server, struct omma_error *error)
+{
+    while (server->n_intake < SERVE_N_INTAKE) {
+        if (pthread_create(&server->intake[server->n_intake], NULL, run, server) != 0) {
+            return fail(error, OMMA_STATUS_RESOURCES, "a thread cannot be had");
+        }
+        server->n_intake++;
+    }
+    return OMMA_OK;
+}
+
+void intake_stop(struct server *server)
+{
+    pthread_mutex_lock(&server->lock);
+    server->is_stopping = true;
+    pthread_cond_broadcast(&server->came);
+    pthread_mutex_unlock(&server->lock);
+    while (server->n_intake > 0) {
+        pthread_join(server->intake[--server->n_intake], NULL);
+    }
+}

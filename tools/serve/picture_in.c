@@ -1,0 +1,231 @@
+/*
+ * URLs to pictures.  A file is opened by openat2(2) beneath the media folder: the kernel lets no
+ * "..", no absolute path and no symbolic link lead out of it, whatever changes meanwhile.
+ */
+#include "tools/serve/picture_in.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "tools/serve/base64.h"
+#include "tools/status.h"
+
+enum omma_status media_folder_open(const char *path, struct media_folder *folder,
+                                   struct omma_error *error)
+{
+    *folder = (struct media_folder){.descriptor = -1};
+    if (path == NULL) {
+        return OMMA_OK;
+    }
+    folder->path = realpath(path, NULL);
+    if (folder->path != NULL) {
+        folder->descriptor = open(folder->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    }
+    if (folder->descriptor < 0) {
+        return fail(error, OMMA_STATUS_USAGE, "--media-dir: %s: %s", path, strerror(errno));
+    }
+    return OMMA_OK;
+}
+
+void media_folder_close(struct media_folder *folder)
+{
+    if (folder->path != NULL && folder->descriptor >= 0) {
+        close(folder->descriptor);
+    }
+    free(folder->path);
+    *folder = (struct media_folder){.descriptor = -1};
+}
+
+static int hex_value(char character)
+{
+    if (character >= '0' && character <= '9') {
+        return character - '0';
+    }
+    character = (char)(character | 0x20);
+    return character >= 'a' && character <= 'f' ? character - 'a' + 10 : -1;
+}
+
+/* %41 to A; false for what is no such thing and for a NUL.  path: [n_bytes + 1] */
+static bool decode_percent(const char *text, size_t n_bytes, char *path)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < n_bytes; i++) {
+        int character = (unsigned char)text[i];
+
+        if (character == '%') {
+            int high = i + 2 < n_bytes ? hex_value(text[i + 1]) : -1;
+            int low = high >= 0 ? hex_value(text[i + 2]) : -1;
+
+            if (low < 0) {
+                return false;
+            }
+            character = high * 16 + low;
+            i += 2;
+        }
+        if (character == 0) {
+            return false;
+        }
+        path[n++] = (char)character;
+    }
+    path[n] = '\0';
+    return true;
+}
+
+static int open_beneath(const struct media_folder *folder, const char *path)
+{
+    size_t n = strlen(folder->path);
+    struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
+
+    if (strncmp(path, folder->path, n) != 0 || (path[n] != '/' && n > 1)) {
+        errno = EXDEV;
+        return -1;
+    }
+    path += n;
+    path += strspn(path, "/");
+    return (int)syscall(SYS_openat2, folder->descriptor, path, &how, sizeof how);
+}
+
+/* The whole of a regular file, to be freed. */
+static bool read_descriptor(int descriptor, size_t max_bytes, const char *param, uint8_t **bytes,
+                            size_t *n_bytes, struct problem *problem)
+{
+    struct stat stat;
+    size_t n = 0;
+
+    if (fstat(descriptor, &stat) != 0 || !S_ISREG(stat.st_mode)) {
+        return problem_set(problem, 400, "invalid_image", param,
+                           "%s: expected a regular file in the server's media folder", param);
+    }
+    if ((uint64_t)stat.st_size > max_bytes) {
+        return problem_set(problem, 413, "image_too_large", param,
+                           "%s: expected a file of at most %zu bytes, found %lld", param, max_bytes,
+                           (long long)stat.st_size);
+    }
+    *bytes = malloc((size_t)stat.st_size + 1);
+    if (*bytes == NULL) {
+        return problem_set_memory(problem);
+    }
+    while (n < (size_t)stat.st_size) {
+        ssize_t got = read(descriptor, *bytes + n, (size_t)stat.st_size - n);
+
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got <= 0) {
+            break;
+        }
+        n += (size_t)got;
+    }
+    *n_bytes = n;
+    return true;
+}
+
+/* file:///abs/path or file://localhost/abs/path */
+static bool read_file(const struct chat_picture *picture, const char *rest,
+                      const struct media_folder *folder, size_t max_bytes, uint8_t **bytes,
+                      size_t *n_bytes, struct problem *problem)
+{
+    size_t n_rest = picture->n_bytes - (size_t)(rest - picture->url);
+    char *path;
+    int descriptor = -1;
+    bool is_good;
+
+    if (folder->path == NULL) {
+        return problem_set(problem, 400, "invalid_image_url", picture->param,
+                           "%s: this server takes no file: pictures (--media-dir)", picture->param);
+    }
+    if (n_rest >= 9 && strncmp(rest, "localhost", 9) == 0) {
+        rest += 9;
+        n_rest -= 9;
+    }
+    path = malloc(n_rest + 1);
+    if (path == NULL) {
+        return problem_set_memory(problem);
+    }
+    if (decode_percent(rest, n_rest, path)) {
+        descriptor = open_beneath(folder, path);
+    } else {
+        errno = EINVAL;
+    }
+    free(path);
+    if (descriptor < 0) {
+        return problem_set(problem, 400, "invalid_image_url", picture->param,
+                           "%s: expected the path of a picture in the server's media folder: %s",
+                           picture->param, strerror(errno == EXDEV ? EACCES : errno));
+    }
+    is_good = read_descriptor(descriptor, max_bytes, picture->param, bytes, n_bytes, problem);
+    close(descriptor);
+    return is_good;
+}
+
+/* data:image/png;base64,...: what the type says is not believed, the bytes tell. */
+static bool read_data(const struct chat_picture *picture, const char *rest, uint8_t **bytes,
+                      size_t *n_bytes, struct problem *problem)
+{
+    static const char encoding[] = ";base64";
+    size_t n_rest = picture->n_bytes - (size_t)(rest - picture->url), n_head, bad;
+    const char *comma = memchr(rest, ',', n_rest);
+
+    n_head = comma != NULL ? (size_t)(comma - rest) : 0;
+    if (n_head < sizeof encoding - 1 ||
+        strncasecmp(comma - (sizeof encoding - 1), encoding, sizeof encoding - 1) != 0) {
+        return problem_set(problem, 400, "invalid_image_url", picture->param,
+                           "%s: expected data:TYPE;base64,DATA", picture->param);
+    }
+    *bytes = malloc((n_rest - n_head - 1) / 4 * 3 + 3);
+    if (*bytes == NULL) {
+        return problem_set_memory(problem);
+    }
+    if (!base64_decode(comma + 1, n_rest - n_head - 1, *bytes, n_bytes, &bad)) {
+        return problem_set(problem, 400, "invalid_base64", picture->param,
+                           "%s: base64 @%zu: expected A-Z, a-z, 0-9, +, / in fours, = at the end",
+                           picture->param, bad);
+    }
+    return true;
+}
+
+static bool read_url(const struct chat_picture *picture, const struct media_folder *folder,
+                     size_t max_bytes, uint8_t **bytes, size_t *n_bytes, struct problem *problem)
+{
+    const char *url = picture->url;
+
+    if (strncasecmp(url, "data:", 5) == 0) {
+        return read_data(picture, url + 5, bytes, n_bytes, problem);
+    }
+    if (strncasecmp(url, "file://", 7) == 0) {
+        return read_file(picture, url + 7, folder, max_bytes, bytes, n_bytes, problem);
+    }
+    if (strncasecmp(url, "http:", 5) == 0 || strncasecmp(url, "https:", 6) == 0) {
+        return problem_set(problem, 400, "invalid_image_url", picture->param,
+                           "%s: this server fetches nothing: send the picture as a data: URL",
+                           picture->param);
+    }
+    return problem_set(problem, 400, "invalid_image_url", picture->param,
+                       "%s: expected a data: or file: URL", picture->param);
+}
+
+bool picture_in_open(const struct chat_picture *picture, const struct media_folder *folder,
+                     size_t max_bytes, const struct omma_image_options *options,
+                     struct omma_image **image, struct problem *problem)
+{
+    uint8_t *bytes = NULL;
+    size_t n_bytes = 0;
+    struct omma_error error;
+    bool is_good = read_url(picture, folder, max_bytes, &bytes, &n_bytes, problem);
+
+    if (is_good &&
+        omma_image_open_memory(picture->param, bytes, n_bytes, options, image, &error) != OMMA_OK) {
+        is_good = problem_set_error(problem, picture->param, &error);
+    }
+    free(bytes);
+    return is_good;
+}
