@@ -53,7 +53,7 @@ BODY void store_sums(const int n, const __m512i *of, const int32_t *x_sum, int32
 
 #include "simd/tmpl/gemv_streams.h"
 
-void OMMA_TIER(omma_gemv_i8_8x4)(size_t m, size_t n, size_t k, const int8_t *x, size_t x_stride,
+void OMMA_TIER(omma_gemv_i8_4x8)(size_t m, size_t n, size_t k, const int8_t *x, size_t x_stride,
                                  const int32_t *x_sums, const int8_t *w, size_t w_stride,
                                  int32_t *y, size_t y_stride)
 {

@@ -1,5 +1,5 @@
 /*
- * y[m][n] = x[m][k] W[n][k]^T, m <= 8, with W read as it lies, once, in four streams.  A tier
+ * y[m][n] = x[m][k] W[n][k]^T, m <= 8, with W read as it lies, once, in several streams.  A tier
  * gives, before this:
  *
  *   BODY                           static, always inlined
@@ -14,28 +14,48 @@
  *                                  a row's elements of y, n of them (4 or 1), which lie apart;
  * x_sum points at its x_sums, or is NULL where there are none
  *
- * The rows of W are taken in four parts, a row of each at a time.  Four long streams come faster
- * from memory than one (Zen 4: 31 GB/s instead of 26 on two cores), most of all from pages of 4 KB,
- * and each vector of x serves four rows.  Where rows are short (keys of attention), four rows side
- * by side are one stream.
+ * The rows of W are taken in eight parts, or four, a row of each at a time.  Long streams far apart
+ * come faster from memory than one (Zen 4, four of them: 31 GB/s instead of 26 on two cores), most
+ * of all from pages of 4 KB, and each vector of x serves as many rows.  Where rows are short (keys
+ * of attention), rows side by side are one stream.
  *
- * Up to four rows of x are multiplied at a time; of more the first four fetch a block of W and the
- * others find it in L1.
+ * Up to two rows of x are multiplied by eight of W at a time: memory takes longer than that, and x
+ * is read the least often.  More than four, which take longer than memory, go by fours with four of
+ * W.  Each lot of rows of x takes a block of W in turn, which the first one brings to L1, and asks
+ * for its share of what comes later, so that memory is kept busy all the time.
  *
  * A sum over k runs in one vector, in the order of k: the same for every m and n, so that the bits
  * of a row of y depend on no other row.
  */
 
 enum {
-    ROWS = 4,             /* of x at a time */
-    STREAMS = 4,          /* rows of W at a time */
-    K_BLOCK_BYTES = 2048, /* so that 4 rows of W and 8 of x stay in L1 */
+    FEW = 4, /* rows of x that are multiplied by twos */
+    MOST_ROWS = 4,
+    MOST_STREAMS = 8,
+    FOUR = 4, /* sums that are added up together */
     SHORT_BYTES = 512,
     AHEAD_BYTES = 4096,
+    PAGE_BYTES = 4096,
 };
 
+/* Rows of x at a time, and of W; blocks of k so that both stay in L1. */
+BODY int rows_at_a_time(const int m)
+{
+    return m <= FEW ? 2 : MOST_ROWS;
+}
+
+BODY int streams_of(const int m)
+{
+    return m <= FEW ? MOST_STREAMS : 4;
+}
+
+BODY size_t block_bytes(const int m)
+{
+    return m <= FEW ? 1024 : 2048;
+}
+
 struct sums {
-    sums_vec of[ROWS][STREAMS];
+    sums_vec of[MOST_ROWS][MOST_STREAMS];
 };
 
 /* x and W at the same k. */
@@ -59,9 +79,9 @@ BODY void clear(const int m, const int n, struct sums *sums)
 
 /* STEP elements from p on, or the last n_last of them if it is not 0. */
 BODY void step(const int m, const int n, size_t n_last, const struct operands *o, size_t p,
-               sums_vec sums[ROWS][STREAMS])
+               sums_vec sums[MOST_ROWS][MOST_STREAMS])
 {
-    factors w[STREAMS];
+    factors w[MOST_STREAMS];
 
     UNROLL
     for (int j = 0; j < n; j++) {
@@ -81,12 +101,13 @@ BODY void step(const int m, const int n, size_t n_last, const struct operands *o
     }
 }
 
-/* m rows of x and n of W over k elements, onto the sums; fetch: W comes from memory. */
-BODY void piece(const int m, const int n, const bool fetch, size_t k, struct operands o,
-                struct sums *sums)
+/* m rows of x and n of W over k elements, onto the sums; of streams fetched to end what comes later
+ * is asked for. */
+BODY void piece(const int m, const int n, const int fetched, const int end, size_t k,
+                struct operands o, struct sums *sums)
 {
     const size_t n_whole = k / STEP * STEP;
-    sums_vec here[ROWS][STREAMS];
+    sums_vec here[MOST_ROWS][MOST_STREAMS];
 
     UNROLL
     for (int i = 0; i < m; i++) {
@@ -97,7 +118,7 @@ BODY void piece(const int m, const int n, const bool fetch, size_t k, struct ope
     }
     for (size_t p = 0; p < n_whole; p += STEP) {
         UNROLL
-        for (int j = 0; fetch && j < n; j++) {
+        for (int j = fetched; j < end; j++) {
             _mm_prefetch((const char *)(o.w + (size_t)j * o.w_stride + p) + AHEAD_BYTES,
                          _MM_HINT_T1);
         }
@@ -129,49 +150,85 @@ BODY void finish(const int m, const int n, const struct sums *sums, const struct
     for (int i = 0; i < m; i++) {
         size_t row = (size_t)(first + i);
 
-        store_sums(n, sums->of[i], result->x_sums == NULL ? NULL : result->x_sums + row,
-                   result->y + row * result->y_stride, result->apart);
+        UNROLL
+        for (int j = 0; j < n; j += FOUR) {
+            store_sums(n < FOUR ? n : FOUR, sums->of[i] + j,
+                       result->x_sums == NULL ? NULL : result->x_sums + row,
+                       result->y + row * result->y_stride + (size_t)j * result->apart,
+                       result->apart);
+        }
     }
+}
+
+/* How many of m rows of x a lot has. */
+BODY int rows_of_lot(const int m, const int lot)
+{
+    const int most = rows_at_a_time(m), before = lot * most;
+
+    return m - before < most ? m - before : most;
+}
+
+/* A lot's part of a block. */
+BODY void lot_piece(const int m, const int n, const int lot, const int n_lots, size_t k,
+                    struct operands o, struct sums *sums)
+{
+    o.x += (size_t)(lot * rows_at_a_time(m)) * o.x_stride;
+    piece(rows_of_lot(m, lot), n, n * lot / n_lots, n * (lot + 1) / n_lots, k, o, sums);
 }
 
 /* All m rows of x with n rows of W. */
 BODY void rows(const int m, const int n, size_t k, struct operands o, struct result result)
 {
-    const int m_first = m < ROWS ? m : ROWS, m_second = m - m_first;
-    const size_t block = m_second > 0 ? K_BLOCK_BYTES / sizeof *o.x : k;
+    const int most = rows_at_a_time(m), n_lots = m > most ? 2 : 1;
+    const size_t block = n_lots > 1 ? block_bytes(m) / sizeof *o.x : k;
     struct sums first, second;
 
-    clear(m_first, n, &first);
-    clear(m_second, n, &second);
+    clear(rows_of_lot(m, 0), n, &first);
+    clear(rows_of_lot(m, 1), n, &second);
     for (size_t p = 0; p < k; p += block, o.x += block, o.w += block) {
-        struct operands others = o;
         size_t k_here = k - p < block ? k - p : block;
 
-        others.x += ROWS * o.x_stride;
-        piece(m_first, n, true, k_here, o, &first);
-        if (m_second > 0) {
-            piece(m_second, n, false, k_here, others, &second);
+        lot_piece(m, n, 0, n_lots, k_here, o, &first);
+        if (n_lots > 1) {
+            lot_piece(m, n, 1, n_lots, k_here, o, &second);
         }
     }
-    finish(m_first, n, &first, &result, 0);
-    finish(m_second, n, &second, &result, ROWS);
+    finish(rows_of_lot(m, 0), n, &first, &result, 0);
+    finish(rows_of_lot(m, 1), n, &second, &result, most);
+}
+
+/* How many rows of W the streams lie apart: the places of streams in their pages differ where they
+ * can, lest all fall into one set of the caches. */
+BODY size_t rows_apart(size_t n_rows, size_t w_stride)
+{
+    const size_t row_bytes = w_stride * sizeof(w_element);
+    bool is_better = n_rows * row_bytes % PAGE_BYTES == 0 && row_bytes % PAGE_BYTES != 0;
+
+    return is_better && n_rows > 1 ? n_rows - 1 : n_rows;
 }
 
 BODY void gemv_of(const int m, size_t n, size_t k, struct operands o, struct result result)
 {
     const bool is_short = k * sizeof *o.w <= SHORT_BYTES;
-    const size_t n_fours = n / STREAMS, on = is_short ? STREAMS : 1, w_stride = o.w_stride;
-    const w_element *rest = o.w + n_fours * STREAMS * w_stride;
-    y_element *y = result.y;
+    const int n_streams = streams_of(m);
+    const size_t streams = (size_t)n_streams, w_stride = o.w_stride;
 
-    result.apart = is_short ? 1 : n_fours;
-    o.w_stride = result.apart * w_stride;
-    for (size_t j = 0; j < n_fours; j++, o.w += on * w_stride, result.y += on) {
-        rows(m, STREAMS, k, o, result);
+    while (n >= streams) {
+        size_t apart = is_short ? 1 : rows_apart(n / streams, w_stride);
+        size_t turns = is_short ? n / streams : apart, on = is_short ? streams : 1;
+
+        result.apart = apart;
+        o.w_stride = apart * w_stride;
+        for (size_t j = 0; j < turns; j++, o.w += on * w_stride, result.y += on) {
+            rows(m, n_streams, k, o, result);
+        }
+        if (!is_short) { /* behind the last stream */
+            o.w += (streams - 1) * apart * w_stride;
+            result.y += (streams - 1) * apart;
+        }
+        n -= turns * streams;
     }
-    o.w = rest;
-    result.y = y + n_fours * STREAMS;
-    for (size_t j = n_fours * STREAMS; j < n; j++, o.w += w_stride, result.y++) {
+    for (; n > 0; n--, o.w += w_stride, result.y++) {
         rows(m, 1, k, o, result);
     }
 }
