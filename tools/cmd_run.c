@@ -21,7 +21,7 @@
 #include "tools/text_in.h"
 
 struct run_values {
-    const char *model, *prompt, *system;
+    const char *model, *prompt, *system, *schema;
     struct option_list images, stops;
     struct image_values image;
     size_t max_tiles_total;
@@ -58,6 +58,8 @@ static const struct option_row rows[] = {
      .help = "most tokens of prompt and answer; the smaller of 8192 and the model's if not given"},
     {.name = "stop", .kind = OPTION_LIST, .argument = "TEXT", FIELD(stops),
      .help = "end the answer before this text; may be given several times"},
+    {.name = "json-schema", .kind = OPTION_TEXT, .argument = "FILE", FIELD(schema),
+     .help = "hold answers to the JSON schema in this file"},
     {.name = "temperature", .kind = OPTION_REAL, .argument = "X", FIELD(temperature),
      .real_minimum = 0, .real_maximum = 100,
      .help = "of sampling; 0, the default, takes the best token always"},
@@ -90,12 +92,13 @@ static const struct option_row rows[] = {
 struct runner {
     const struct run_values *values;
     struct messages *messages;
-    struct text prompt, system;
+    struct text prompt, system, schema_text;
     struct omma_stop *stops;
     struct omma_engine_options engine_options;
     struct omma_request request;
     char *path;
     struct omma_model *model;
+    struct omma_schema *schema;
     struct pictures pictures;
     struct omma_engine *engine;
     struct omma_session *session;
@@ -139,6 +142,9 @@ static enum omma_status read_texts(struct runner *runner, struct omma_error *err
 
     if (values->system != NULL) {
         TRY(text_of_argument(values->system, &runner->system, error));
+    }
+    if (values->schema != NULL) {
+        TRY(text_of_file(values->schema, &runner->schema_text, error));
     }
     if (values->prompt == NULL) {
         return OMMA_OK;
@@ -203,6 +209,21 @@ static enum omma_status open_pictures(struct runner *runner, struct omma_error *
     return pictures_add(&runner->pictures, values->images.items, values->images.n_items, error);
 }
 
+static enum omma_status open_schema(struct runner *runner, struct omma_error *error)
+{
+    if (runner->values->schema == NULL) {
+        return OMMA_OK;
+    }
+    if (omma_schema_open(runner->model, runner->schema_text.bytes, runner->schema_text.n_bytes,
+                         &runner->schema, error) != OMMA_OK) {
+        struct omma_error why = *error;
+
+        return fail(error, why.status, "%s: %s", runner->values->schema, why.message);
+    }
+    runner->request.schema = runner->schema;
+    return OMMA_OK;
+}
+
 static enum omma_status open_all(struct runner *runner, struct omma_error *error)
 {
     const struct omma_model_options model_options = {.log = messages_log(runner->messages)};
@@ -214,6 +235,7 @@ static enum omma_status open_all(struct runner *runner, struct omma_error *error
     TRY(model_path_find(runner->values->model, &runner->path, error));
     TRY(omma_model_open(runner->path, &model_options, &runner->model, error));
     signals_watch_model(runner->model);
+    TRY(open_schema(runner, error));
     TRY(open_pictures(runner, error));
     TRY(omma_engine_create(runner->model, &runner->engine_options, &runner->engine, error));
     TRY(omma_session_create(runner->engine, &session_options, &runner->session, error));
@@ -233,6 +255,7 @@ static void close_all(struct runner *runner)
 {
     message_progress_end(runner->messages);
     omma_session_destroy(&runner->session);
+    omma_schema_close(&runner->schema);
     omma_engine_destroy(&runner->engine);
     pictures_clear(&runner->pictures);
     signals_watch_model(NULL);
@@ -241,6 +264,7 @@ static void close_all(struct runner *runner)
     free(runner->stops);
     text_free(&runner->prompt);
     text_free(&runner->system);
+    text_free(&runner->schema_text);
 }
 
 static enum omma_status print_json(const struct runner *runner, const struct answer *answer,

@@ -64,25 +64,27 @@ void text_chomp(struct text *text)
     }
 }
 
-enum omma_status text_of_argument(const char *argument, struct text *text, struct omma_error *error)
+enum omma_status text_of_file(const char *path, struct text *text, struct omma_error *error)
 {
-    const char *path = argument + 1;
+    FILE *file = fopen(path, "rbe");
     enum omma_status status;
-    FILE *file;
 
-    if (*argument != '@') {
-        return text_copy(argument, text, error);
-    }
-    file = fopen(path, "rbe");
     if (file == NULL) {
         return fail(error, OMMA_STATUS_PROMPT, "%s: %s", path, strerror(errno));
     }
     status = text_read(file, path, text, error);
     fclose(file);
-    if (status == OMMA_OK) {
-        text_chomp(text);
-    }
     return status;
+}
+
+enum omma_status text_of_argument(const char *argument, struct text *text, struct omma_error *error)
+{
+    if (*argument != '@') {
+        return text_copy(argument, text, error);
+    }
+    TRY(text_of_file(argument + 1, text, error));
+    text_chomp(text);
+    return OMMA_OK;
 }
 
 enum omma_status text_read_line(FILE *stream, const char *name, struct text *text, bool *got,

@@ -23,6 +23,9 @@ enum omma_status text_copy(const char *string, struct text *text, struct omma_er
 enum omma_status text_read(FILE *stream, const char *name, struct text *text,
                            struct omma_error *error);
 
+/* All of a file. */
+enum omma_status text_of_file(const char *path, struct text *text, struct omma_error *error);
+
 /* "@FILE": the file's text without one newline at its end; else the argument itself. */
 enum omma_status text_of_argument(const char *argument, struct text *text,
                                   struct omma_error *error);

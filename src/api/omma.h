@@ -579,6 +579,31 @@ enum omma_status omma_render(const struct omma_model *model,
                              const struct omma_conversation *conversation,
                              struct omma_tokens *tokens, struct omma_error *error);
 
+/* A JSON schema (2020-12) that answers are held to: only such tokens may be chosen as lead to JSON
+ * text that fits it.  Immutable; any number of requests may use one. */
+struct omma_schema;
+
+enum { OMMA_SCHEMA_MAX_BYTES = 1 << 20 };
+
+/* text [n_bytes]: the schema; NULL: any JSON object.  It may use
+ *   type (one or several), properties, required, additionalProperties, items, minLength, maxLength,
+ *   enum, const, anyOf, $ref to a place in itself ("#/..."), true and {} for any value,
+ * and what says nothing of values: title, description, default, examples, $defs, definitions,
+ * $schema, $id at the top, $comment, deprecated, readOnly, writeOnly.  Any other keyword gives
+ * OMMA_STATUS_USAGE with its name and JSON pointer, as does a schema that nothing fits.
+ *
+ * What an answer is held to is narrower than the schema in this: an object with properties has
+ * these only, in their order; arrays and objects stand within each other up to 64 deep; numbers
+ * have up to 18 digits, 17 behind the point, and 2 in the exponent; constants are written in one
+ * way; white space is one space, or a newline with up to 32 spaces, behind brackets, commas and
+ * colons and before closing brackets.  An answer that ends with OMMA_FINISH_LENGTH, or before a
+ * stop text, is not complete. */
+enum omma_status omma_schema_open(const struct omma_model *model, const char *text, size_t n_bytes,
+                                  struct omma_schema **schema, struct omma_error *error);
+
+/* After the requests that use it are done. */
+void omma_schema_close(struct omma_schema **schema);
+
 /* In this order: repetition penalty, frequency and presence penalty (all over generated tokens),
  * temperature, top-k, top-p, min-p; as transformers and, for what it lacks, vLLM have it. */
 struct omma_sampling {
@@ -625,6 +650,8 @@ struct omma_request {
     size_t n_prompt_ids;
     size_t max_new_tokens; /* 0: 1024 */
     struct omma_sampling sampling;
+    const struct omma_schema
+        *schema; /* what the answer is held to, of the same model; NULL: nothing */
     const struct omma_stop *stops; /* texts that end the answer and are left out of it */
     size_t n_stops;
     bool ignore_stop_ids;      /* go on to max_new_tokens, for measuring */
@@ -638,9 +665,10 @@ struct omma_request {
     struct omma_observer observer;
 };
 
-/* Queue a request.  Everything it points to is copied, but for the pictures.  One request at a time
- * a session, max_batch of an engine side by side; the others wait.  OMMA_STATUS_PROMPT if it cannot
- * fit the context, with the counts of tiles and tokens; OMMA_STATUS_BUSY if max_queue wait already.
+/* Queue a request.  Everything it points to is copied, but for the pictures and the schema.  One
+ * request at a time a session, max_batch of an engine side by side; the others wait.
+ * OMMA_STATUS_PROMPT if it cannot fit the context, with the counts of tiles and tokens;
+ * OMMA_STATUS_BUSY if max_queue wait already.
  */
 enum omma_status omma_session_submit(struct omma_session *session,
                                      const struct omma_request *request, struct omma_error *error);

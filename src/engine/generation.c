@@ -28,6 +28,9 @@ static enum omma_status equip(struct omma_generation *g, struct omma_error *erro
         return omma_fail_memory(error, (n_tiles + 1) * sizeof *g->tiles, "a request");
     }
     OMMA_TRY(omma_sampler_create(&work->sampling, language->vocab, &g->sampler, error));
+    if (work->schema != NULL) {
+        OMMA_TRY(omma_sampler_constrain(g->sampler, work->schema, error));
+    }
     return omma_text_decoder_create(g->engine->model->tokenizer, work->stops, work->n_stops,
                                     &g->decoder, error);
 }

@@ -190,11 +190,16 @@ static enum omma_status prepare(const struct omma_model *model, size_t n_context
     }
     OMMA_TRY(check_ids(model, work->forced, work->n_forced, "forced ids", error));
     OMMA_TRY(check_logprobs(request, model->config.language.vocab, error));
+    if (request->schema != NULL && (request->ignore_stop_ids || request->n_forced_ids > 0)) {
+        return omma_fail(error, OMMA_STATUS_USAGE,
+                         "a request with a schema can neither ignore stop ids nor be forced");
+    }
     OMMA_TRY(check_length(model, n_context, work, error));
     OMMA_TRY(copy_stops(request, work, error));
     work->max_new_tokens =
         request->max_new_tokens != 0 ? request->max_new_tokens : DEFAULT_NEW_TOKENS;
     work->sampling = request->sampling;
+    work->schema = request->schema;
     work->logprobs = request->logprobs;
     work->n_top_logprobs = request->n_top_logprobs;
     work->ignore_stop_ids = request->ignore_stop_ids;

@@ -38,6 +38,7 @@ struct omma_work {
     bool ignore_stop_ids;
     const int32_t *forced;
     size_t n_forced;
+    const struct omma_schema *schema;
     bool logprobs;
     size_t n_top_logprobs;
     int priority;

@@ -55,6 +55,16 @@ fails 5 '' "$omma" run -m demo -i "$picture" -p "$question" -c 100
 fails 5 "$folder/none: No such file" "$omma" run -m demo -p x --system "@$folder/none"
 fails 3 '' "$omma" run -m "$pictures" -p x
 
+# Answers that fit a schema
+echo '{"type": "object", "properties": {"n": {"enum": [1, 2]}, "s": {"type": "string", "maxLength": 3}}, "required": ["n", "s"]}' >"$folder/schema"
+run "$omma" run -m demo -i "$picture" -p "$question" --json-schema "$folder/schema" --temperature 2 --seed 3
+tr -d ' \n' <"$folder/out" | grep -q '^{"n":[12],"s":".*"}$' || complain "--json-schema: $(cat "$folder/out" "$folder/err")"
+echo '{"const": "No."}' >"$folder/schema"
+gives '"No."' "$omma" run -m demo -i "$picture" -p "$question" --json-schema "$folder/schema"
+echo '{"items": {"pattern": "a"}}' >"$folder/schema"
+fails 2 "$folder/schema: schema: #/items/pattern: not supported" "$omma" run -m demo -p x --json-schema "$folder/schema"
+fails 5 "$folder/none: No such file" "$omma" run -m demo -p x --json-schema "$folder/none"
+
 # Conversations: the dialogues that come with the pictures.  The answers of omma are the reference's.
 for name in number shapes tall; do
     {

@@ -10,8 +10,9 @@
  *                equal scores the lower id goes first (a stable sort); the largest stays
  *   min-p        ids less likely than p times the likeliest go
  *
- * and the draw walks what is left in the order of ids.  Scores are kept in double, where no finite
- * logit and temperature overflow.
+ * A schema comes before them all: ids that it does not allow take no part.  The draw walks what is
+ * left in the order of ids.  Scores are kept in double, where no finite logit and temperature
+ * overflow.
  */
 #include "model/language/sampler.h"
 
@@ -23,6 +24,7 @@
 #include "base/checked.h"
 #include "base/philox.h"
 #include "base/status.h"
+#include "model/schema/schema.h"
 
 enum { BLOCK = 1024 };
 
@@ -40,9 +42,10 @@ struct omma_sampler {
     size_t vocab;
     size_t n_accepted;
     bool has_penalty;
-    uint32_t *counts;             /* [vocab] how often the id was generated */
-    struct candidate *candidates; /* [vocab] those left, in the order of ids; NULL if greedy */
-    struct candidate *sorted;     /* [vocab] scratch; NULL if greedy */
+    uint32_t *counts;                  /* [vocab] how often the id was generated */
+    struct omma_schema_answer *answer; /* NULL: no schema */
+    struct candidate *candidates;      /* [vocab] those left, in the order of ids; NULL if greedy */
+    struct candidate *sorted;          /* [vocab] scratch; NULL if greedy */
 };
 
 /* Two largest logits; best is the lowest id among equals. */
@@ -112,12 +115,24 @@ enum omma_status omma_sampler_create(const struct omma_sampling *sampling, size_
 void omma_sampler_destroy(struct omma_sampler **sampler)
 {
     if (*sampler != NULL) {
+        omma_schema_answer_destroy(&(*sampler)->answer);
         free((*sampler)->counts);
         free((*sampler)->candidates);
         free((*sampler)->sorted);
         free(*sampler);
         *sampler = NULL;
     }
+}
+
+enum omma_status omma_sampler_constrain(struct omma_sampler *sampler,
+                                        const struct omma_schema *schema, struct omma_error *error)
+{
+    return omma_schema_answer_create(schema, &sampler->answer, error);
+}
+
+static bool is_allowed(const uint64_t *mask, size_t id)
+{
+    return mask == NULL || (mask[id / 64] >> (id % 64) & 1);
 }
 
 /* The score of an id after the penalties. */
@@ -199,13 +214,15 @@ static enum omma_status find_summit(const struct omma_sampler *sampler, const fl
     return OMMA_OK;
 }
 
-static size_t choose_greedily(const struct omma_sampler *sampler, const float *logits)
+/* mask: of the ids that may be chosen, at least one of them; NULL: all */
+static size_t choose_greedily(const struct omma_sampler *sampler, const float *logits,
+                              const uint64_t *mask)
 {
     size_t best = 0;
-    double most = penalised(sampler, logits, 0);
+    double most = -DBL_MAX;
 
-    for (size_t id = 1; id < sampler->vocab; id++) {
-        double score = penalised(sampler, logits, id);
+    for (size_t id = 0; id < sampler->vocab; id++) {
+        double score = is_allowed(mask, id) ? penalised(sampler, logits, id) : -DBL_MAX;
 
         if (score > most) {
             most = score;
@@ -328,16 +345,20 @@ static size_t keep_min_p(struct omma_sampler *sampler, size_t n)
     return n_kept;
 }
 
-static size_t draw(struct omma_sampler *sampler, const float *logits)
+static size_t draw(struct omma_sampler *sampler, const float *logits, const uint64_t *mask)
 {
     struct candidate *candidates = sampler->candidates;
-    size_t n = sampler->vocab;
+    size_t n = 0;
     double most = -DBL_MAX, total = 0, at;
 
-    for (size_t id = 0; id < n; id++) {
-        double score = penalised(sampler, logits, id) / (double)sampler->sampling.temperature;
+    for (size_t id = 0; id < sampler->vocab; id++) {
+        double score;
 
-        candidates[id] = (struct candidate){.score = score, .id = (int32_t)id};
+        if (!is_allowed(mask, id)) {
+            continue;
+        }
+        score = penalised(sampler, logits, id) / (double)sampler->sampling.temperature;
+        candidates[n++] = (struct candidate){.score = score, .id = (int32_t)id};
         most = score > most ? score : most;
     }
     n = keep_top_k(sampler, n);
@@ -363,13 +384,17 @@ enum omma_status omma_sampler_choose(struct omma_sampler *sampler, const float *
                                      float *margin, struct omma_error *error)
 {
     struct summit summit;
+    const uint64_t *mask = NULL;
     size_t chosen;
 
     OMMA_TRY(find_summit(sampler, logits, &summit, error));
+    if (sampler->answer != NULL) {
+        OMMA_TRY(omma_schema_answer_mask(sampler->answer, &mask, error));
+    }
     if (sampler->sampling.temperature > 0) {
-        chosen = draw(sampler, logits);
-    } else if (sampler->has_penalty) {
-        chosen = choose_greedily(sampler, logits);
+        chosen = draw(sampler, logits, mask);
+    } else if (sampler->has_penalty || !is_allowed(mask, summit.best)) {
+        chosen = choose_greedily(sampler, logits, mask);
     } else {
         chosen = summit.best;
     }
@@ -387,7 +412,8 @@ enum omma_status omma_sampler_accept(struct omma_sampler *sampler, int32_t id,
     }
     sampler->counts[id]++;
     sampler->n_accepted++;
-    return OMMA_OK;
+    return sampler->answer != NULL ? omma_schema_answer_accept(sampler->answer, id, error)
+                                   : OMMA_OK;
 }
 
 /* In order: likelier first, of equal ones the lower id, which comes first anyway. */

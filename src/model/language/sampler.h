@@ -14,6 +14,11 @@ enum omma_status omma_sampler_create(const struct omma_sampling *sampling, size_
                                      struct omma_sampler **sampler, struct omma_error *error);
 void omma_sampler_destroy(struct omma_sampler **sampler);
 
+/* Choose tokens only that keep the answer to the schema, which must outlive the sampler; before any
+ * token was accepted. */
+enum omma_status omma_sampler_constrain(struct omma_sampler *sampler,
+                                        const struct omma_schema *schema, struct omma_error *error);
+
 /* Choose from logits [vocab], which are not changed.  *margin: the chosen logit less the best other
  * one, before any processing.  Greedy takes the lowest id among equals.  A non-finite logit gives
  * OMMA_STATUS_INTERNAL.  The draw depends on the seed and the number of tokens accepted, nothing

@@ -7,6 +7,7 @@
  */
 #include "model/language/tokenizer.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,7 @@
 #include "model/language/tokenizer_text.h"
 #include "base/utf8.h"
 #include "model/language/vocabulary.h"
+#include "model/schema/token_trie.h"
 
 struct added {
     int32_t id;
@@ -25,7 +27,14 @@ struct added {
     size_t n_name;
 };
 
+/* What is made when it is first needed. */
+struct late {
+    pthread_mutex_t lock;
+    struct omma_token_trie *trie; /* NULL: not yet */
+};
+
 struct omma_tokenizer {
+    struct late *late;
     struct omma_vocabulary vocabulary;
     struct omma_bpe bpe;
     struct omma_pretokenizer *pretokenizer;
@@ -127,9 +136,11 @@ enum omma_status omma_tokenizer_open(const char *dir, struct omma_tokenizer **to
     struct omma_tokenizer *made = calloc(1, sizeof *made);
     enum omma_status status;
 
-    if (made == NULL) {
+    if (made == NULL || (made->late = calloc(1, sizeof *made->late)) == NULL) {
+        free(made);
         return omma_fail_memory(error, sizeof *made, "the tokenizer");
     }
+    pthread_mutex_init(&made->late->lock, NULL);
     OMMA_TRY_OR(status, fail, omma_tokenizer_files_read(dir, &made->vocabulary, &made->bpe, error));
     OMMA_TRY_OR(status, fail, list_added(made, error));
     OMMA_TRY_OR(status, fail, find_template_ids(made, dir, error));
@@ -150,6 +161,9 @@ void omma_tokenizer_close(struct omma_tokenizer **tokenizer)
         omma_bpe_free(&old->bpe);
         omma_pretokenizer_destroy(&old->pretokenizer);
         free(old->added);
+        omma_token_trie_destroy(&old->late->trie);
+        pthread_mutex_destroy(&old->late->lock);
+        free(old->late);
         free(old);
         *tokenizer = NULL;
     }
@@ -175,6 +189,21 @@ size_t omma_tokenizer_memory_bytes(const struct omma_tokenizer *tokenizer)
            (tokenizer->vocabulary.limit + 1) * sizeof *tokenizer->vocabulary.entries +
            tokenizer->bpe.n_slots * sizeof *tokenizer->bpe.slots +
            (tokenizer->n_added + 1) * sizeof *tokenizer->added;
+}
+
+enum omma_status omma_tokenizer_trie(const struct omma_tokenizer *tokenizer,
+                                     const struct omma_token_trie **trie, struct omma_error *error)
+{
+    struct late *late = tokenizer->late;
+    enum omma_status status = OMMA_OK;
+
+    pthread_mutex_lock(&late->lock);
+    if (late->trie == NULL) {
+        status = omma_token_trie_create(tokenizer, &late->trie, error);
+    }
+    *trie = late->trie;
+    pthread_mutex_unlock(&late->lock);
+    return status;
 }
 
 bool omma_tokenizer_is_skipped(const struct omma_tokenizer *tokenizer, int32_t id)
