@@ -13,6 +13,8 @@ static const char *const supported[] = {
     "frequency_penalty",
     "presence_penalty",
     "ignore_eos",
+    "logprobs",
+    "top_logprobs",
     "max_completion_tokens",
     "max_new_tokens",
     "max_tokens",
@@ -42,7 +44,6 @@ static const char *const unsupported[] = {
     "guided_json",
     "guided_regex",
     "logit_bias",
-    "logprobs",
     "modalities",
     "prediction",
 
@@ -51,7 +52,6 @@ static const char *const unsupported[] = {
     "suffix",
     "tool_choice",
     "tools",
-    "top_logprobs",
     "web_search_options",
 };
 
@@ -205,6 +205,22 @@ static bool read_stream(struct chat_in *chat, struct problem *problem)
     return json_in_bool(options, "include_usage", &chat->includes_usage, problem);
 }
 
+static bool read_logprobs(struct chat_in *chat, struct problem *problem)
+{
+    json_int_t n_top = 0;
+
+    if (!json_in_bool(chat->root, "logprobs", &chat->has_logprobs, problem) ||
+        !json_in_integer(chat->root, "top_logprobs", 0, OMMA_MAX_TOP_LOGPROBS, &n_top, problem)) {
+        return false;
+    }
+    if (n_top > 0 && !chat->has_logprobs) {
+        return problem_set(problem, 400, "invalid_value", "top_logprobs",
+                           "top_logprobs: expected logprobs true beside it");
+    }
+    chat->n_top_logprobs = (size_t)n_top;
+    return true;
+}
+
 bool chat_in_read(json_t *root, const struct chat_limits *limits, struct chat_in *chat,
                   struct problem *problem)
 {
@@ -225,7 +241,8 @@ bool chat_in_read(json_t *root, const struct chat_limits *limits, struct chat_in
                            "n: more than one answer is not supported by this server");
     }
     return read_stops(chat, problem) && read_sampling(chat, problem) &&
-           read_max_tokens(chat, limits, problem) && read_stream(chat, problem);
+           read_max_tokens(chat, limits, problem) && read_stream(chat, problem) &&
+           read_logprobs(chat, problem);
 }
 
 void chat_in_release(struct chat_in *chat)

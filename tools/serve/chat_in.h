@@ -40,7 +40,9 @@ struct chat_in {
     size_t max_tokens;
     bool is_streamed, includes_usage;
     bool ignores_stop_ids; /* goes on to max_tokens, for measuring */
-    char ignored[256];     /* names of fields that were ignored, with commas */
+    bool has_logprobs;
+    size_t n_top_logprobs;
+    char ignored[256]; /* names of fields that were ignored, with commas */
 };
 
 /* Read the object root, which becomes *chat's in any case.  False with *problem; *chat is to be

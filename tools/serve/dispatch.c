@@ -172,6 +172,8 @@ static enum omma_status submit(struct server *server, struct slot *slot, struct 
         .stops = job->stops,
         .n_stops = job->n_stops,
         .ignore_stop_ids = job->ignores_stop_ids,
+        .logprobs = job->has_logprobs,
+        .n_top_logprobs = job->n_top_logprobs,
     };
 
     return omma_session_submit(slot->session, &request, error);
@@ -249,6 +251,31 @@ static void end_job(struct server *server, struct slot *slot, const struct omma_
     slot->last = job;
 }
 
+static bool is_stop_id(const struct server *server, int32_t id)
+{
+    const struct omma_model_info *info = omma_model_info(server->model);
+
+    for (size_t i = 0; i < info->n_stop_ids; i++) {
+        if (info->stop_ids[i] == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Under the lock: text and token of an event to the job.  False if memory lacks. */
+static bool keep_event(const struct server *server, struct job *job, const struct omma_event *event)
+{
+    if (event->type == OMMA_EVENT_PROGRESS) {
+        return true;
+    }
+    if (event->type == OMMA_EVENT_TOKEN && job->has_logprobs && !is_stop_id(server, event->id) &&
+        !job_add_token(job, event)) {
+        return false;
+    }
+    return job_add_text(job, event->text, event->n_bytes);
+}
+
 /* All events that a session has. */
 static void take_events(struct server *server, struct slot *slot)
 {
@@ -261,8 +288,7 @@ static void take_events(struct server *server, struct slot *slot)
             return;
         }
         pthread_mutex_lock(&server->lock);
-        if (event.type != OMMA_EVENT_PROGRESS &&
-            !job_add_text(slot->job, event.text, event.n_bytes) && slot->job->problem.status == 0) {
+        if (!keep_event(server, slot->job, &event) && slot->job->problem.status == 0) {
             problem_set_memory(&slot->job->problem);
             omma_session_cancel(slot->session);
         }
@@ -295,7 +321,7 @@ static bool is_ready(const struct exchange *exchange)
     if (exchange->is_taken) {
         return false;
     }
-    if (exchange->is_gone || exchange->problem.status != 0) {
+    if (exchange->is_gone || exchange->problem.status != 0 || exchange->reply != NULL) {
         return true;
     }
     if (job == NULL || job->state == JOB_DONE) {
@@ -304,7 +330,7 @@ static bool is_ready(const struct exchange *exchange)
     if (!exchange->is_streamed || job->state == JOB_WAITING) {
         return false;
     }
-    return !exchange->has_reply ||
+    return !exchange->has_reply || job->n_tokens > exchange->n_tokens_streamed ||
            job->shown_end >
                (exchange->n_streamed > job->shown_begin ? exchange->n_streamed : job->shown_begin);
 }
@@ -407,6 +433,7 @@ static void notice_gone(struct server *server, const struct watch *watch)
     for (size_t i = 0; i < watch->n; i++) {
         if ((watch->polls[i + 1].revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0) {
             watch->exchanges[i]->is_gone = true;
+            server->n_abandoned++;
             exchange_leave_job(watch->exchanges[i]);
         }
     }

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "tools/serve/metrics.h"
+#include "tools/serve/page.h"
 #include "tools/serve/reply.h"
 #include "tools/serve/route.h"
 
@@ -112,7 +114,8 @@ static enum MHD_Result queue_response(struct exchange *exchange, unsigned status
     MHD_add_response_header(response, "Cache-Control", "no-store");
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     if (status == 401) {
-        MHD_add_response_header(response, "WWW-Authenticate", "Bearer");
+        MHD_add_response_header(response, "WWW-Authenticate",
+                                exchange->route == ROUTE_PAGE ? "Basic realm=\"omma\"" : "Bearer");
     }
     if (status == 405) {
         MHD_add_response_header(response, "Allow", route_method(exchange->route));
@@ -129,15 +132,40 @@ static enum MHD_Result queue_response(struct exchange *exchange, unsigned status
 }
 
 /* Takes bytes; NULL: the connection is closed. */
-static enum MHD_Result send_json(struct exchange *exchange, unsigned status, char *bytes,
-                                 size_t n_bytes)
+static enum MHD_Result send_bytes(struct exchange *exchange, unsigned status, const char *type,
+                                  char *bytes, size_t n_bytes)
 {
     if (bytes == NULL) {
         return MHD_NO;
     }
     set_phase(exchange, CONNECTION_SENDING, SEND_SECONDS);
-    return queue_response(exchange, status, "application/json",
+    return queue_response(exchange, status, type,
                           MHD_create_response_from_buffer(n_bytes, bytes, MHD_RESPMEM_MUST_FREE));
+}
+
+static enum MHD_Result send_json(struct exchange *exchange, unsigned status, char *bytes,
+                                 size_t n_bytes)
+{
+    return send_bytes(exchange, status, "application/json", bytes, n_bytes);
+}
+
+static enum MHD_Result send_page(struct exchange *exchange)
+{
+    char policy[PAGE_POLICY_BYTES];
+    size_t n_bytes;
+    char *bytes = page_make(&n_bytes, policy);
+    struct MHD_Response *response;
+
+    if (bytes == NULL) {
+        return MHD_NO;
+    }
+    response = MHD_create_response_from_buffer(n_bytes, bytes, MHD_RESPMEM_MUST_FREE);
+    if (response != NULL) {
+        MHD_add_response_header(response, "Content-Security-Policy", policy);
+        MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
+    }
+    set_phase(exchange, CONNECTION_SENDING, SEND_SECONDS);
+    return queue_response(exchange, 200, "text/html; charset=utf-8", response);
 }
 
 static enum MHD_Result send_problem(struct exchange *exchange, const struct problem *problem)
@@ -251,6 +279,7 @@ static void on_completed(void *user, struct MHD_Connection *mhd, void **context,
                      code == MHD_REQUEST_TERMINATED_COMPLETED_OK ? "" : ", cut off");
     }
     pthread_mutex_lock(&server->lock);
+    metrics_count(server, exchange->status);
     exchange_leave_job(exchange);
     exchange_drop_body(exchange);
     server->n_in_flight -= exchange->is_admitted;
@@ -268,6 +297,7 @@ static void on_completed(void *user, struct MHD_Connection *mhd, void **context,
     pthread_mutex_unlock(&server->lock);
     dispatch_wake(server);
     free(exchange->out);
+    free(exchange->reply);
     free(exchange);
     *context = NULL;
 }
@@ -369,7 +399,8 @@ static bool admit(struct server *server, struct exchange *exchange)
     return true;
 }
 
-static enum MHD_Result answer_chat(struct exchange *exchange)
+/* A question, or a text: by the intake. */
+static enum MHD_Result answer_body(struct exchange *exchange)
 {
     struct server *server = exchange->server;
     struct problem problem = {0};
@@ -387,7 +418,11 @@ static enum MHD_Result answer_chat(struct exchange *exchange)
 
         problem = job != NULL && job->problem.status != 0 ? job->problem : exchange->problem;
         is_streamed = exchange->is_streamed;
-        if (problem.status == 0 && !is_streamed) {
+        if (exchange->reply != NULL) {
+            bytes = exchange->reply;
+            n_bytes = exchange->n_reply;
+            exchange->reply = NULL;
+        } else if (problem.status == 0 && !is_streamed) {
             bytes = reply_completion(exchange, &n_bytes);
         }
     }
@@ -431,8 +466,15 @@ static enum MHD_Result answer(struct exchange *exchange)
     case ROUTE_MODELS:
         bytes = reply_models(exchange->server, &n_bytes);
         return send_json(exchange, 200, bytes, n_bytes);
+    case ROUTE_METRICS:
+        bytes = metrics_text(exchange->server, &n_bytes);
+        return send_bytes(exchange, 200, "text/plain; version=0.0.4; charset=utf-8", bytes,
+                          n_bytes);
+    case ROUTE_PAGE:
+        return send_page(exchange);
+    case ROUTE_TOKENIZE:
     case ROUTE_CHAT:
-        return answer_chat(exchange);
+        return answer_body(exchange);
     case ROUTE_NONE:
         break;
     }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/serve/server.h"
+#include "tools/serve/reply.h"
 
 /* The bound of a picture's tiles: what it asks for, the server's, and its share of the total. */
 static struct omma_image_options bounds_of(const struct serve_settings *settings,
@@ -121,6 +121,8 @@ static bool make_job(const struct server *server, const struct exchange *exchang
     made->sampling = chat->sampling;
     made->max_tokens = chat->max_tokens;
     made->ignores_stop_ids = chat->ignores_stop_ids;
+    made->has_logprobs = chat->has_logprobs;
+    made->n_top_logprobs = chat->n_top_logprobs;
     made->number = exchange->number;
     if (!open_pictures(server, chat, made, problem) || !render(server, chat, made, problem) ||
         !copy_stops(chat, made, problem)) {
@@ -155,6 +157,60 @@ static void read_chat(const struct server *server, struct exchange *exchange, st
     chat_in_release(&chat);
 }
 
+/* The ids of a text, or of messages with what the template adds. */
+static bool tokenize(const struct server *server, json_t *root, struct omma_tokens *tokens,
+                     struct problem *problem)
+{
+    const json_t *prompt = json_in_get(root, "prompt");
+    struct omma_error error;
+
+    if (!json_is_string(prompt)) {
+        return problem_set(problem, 400, "invalid_value", "prompt",
+                           "expected prompt, a string, or messages");
+    }
+    if (omma_tokenize(omma_model_tokenizer(server->model), json_string_value(prompt),
+                      json_string_length(prompt), OMMA_SPECIAL_LITERAL, tokens,
+                      &error) != OMMA_OK) {
+        return problem_set_error(problem, "prompt", &error);
+    }
+    return true;
+}
+
+/* A request to /tokenize without the lock: *reply, or *problem. */
+static void read_text(const struct server *server, const struct exchange *exchange, char **reply,
+                      size_t *n_reply, struct problem *problem)
+{
+    const struct chat_limits limits = {.max_images = server->settings->max_images};
+    struct omma_tokens tokens = {0};
+    struct chat_in chat = {0};
+    struct job job = {0};
+    json_t *root;
+    bool is_good;
+
+    if (!json_in_parse(exchange->body, exchange->n_body, &root, problem)) {
+        return;
+    }
+    if (json_in_get(root, "messages") != NULL) {
+        is_good = chat_in_read_messages(root, &limits, &chat, problem) &&
+                  open_pictures(server, &chat, &job, problem) &&
+                  render(server, &chat, &job, problem);
+        tokens = job.prompt;
+        job_close_images(&job);
+        free(job.digests);
+        chat_in_release(&chat);
+    } else {
+        is_good = tokenize(server, root, &tokens, problem);
+        json_decref(root);
+    }
+    if (is_good) {
+        *reply = reply_tokens(server, &tokens, n_reply);
+        if (*reply == NULL) {
+            problem_set_memory(problem);
+        }
+    }
+    omma_tokens_free(&tokens);
+}
+
 static struct exchange *take_body(struct server *server)
 {
     struct exchange *exchange = server->first_body;
@@ -175,6 +231,7 @@ static void join_job(struct server *server, struct exchange *exchange, struct jo
         same = same->next_made;
     }
     if (same != NULL) {
+        server->n_joined++;
         job_destroy(&job);
         job = same;
     } else {
@@ -194,6 +251,8 @@ static void *run(void *argument)
         struct exchange *exchange = take_body(server);
         struct problem problem = {0};
         struct job *job = NULL;
+        char *reply = NULL;
+        size_t n_reply = 0;
 
         if (exchange == NULL) {
             pthread_cond_wait(&server->came, &server->lock);
@@ -201,16 +260,22 @@ static void *run(void *argument)
         }
         if (!exchange->is_gone) {
             pthread_mutex_unlock(&server->lock);
-            read_chat(server, exchange, &job, &problem);
+            if (exchange->route == ROUTE_TOKENIZE) {
+                read_text(server, exchange, &reply, &n_reply, &problem);
+            } else {
+                read_chat(server, exchange, &job, &problem);
+            }
             pthread_mutex_lock(&server->lock);
         }
         exchange_drop_body(exchange);
         exchange->is_taken = false;
+        exchange->reply = reply;
+        exchange->n_reply = n_reply;
         if (exchange->is_gone || exchange->problem.status != 0) {
             job_destroy(&job);
-        } else if (job == NULL) {
+        } else if (job == NULL && reply == NULL) {
             exchange->problem = problem;
-        } else {
+        } else if (job != NULL) {
             join_job(server, exchange, job);
         }
         dispatch_wake(server);

@@ -30,6 +30,7 @@ void job_destroy(struct job **job)
     free(gone->digests);
     free(gone->stops);
     free(gone->text);
+    free(gone->tokens);
     free(gone);
     *job = NULL;
 }
@@ -52,6 +53,28 @@ bool job_add_text(struct job *job, const char *text, size_t n_bytes)
     memcpy(job->text + job->n_text, text, n_bytes);
     job->n_text += n_bytes;
     utf8_strip(job->text, job->n_text, &job->shown_begin, &job->shown_end);
+    return true;
+}
+
+bool job_add_token(struct job *job, const struct omma_event *event)
+{
+    struct job_token *token;
+
+    if (job->n_tokens == job->tokens_capacity) {
+        size_t capacity = 2 * job->tokens_capacity + 64;
+        struct job_token *grown = realloc(job->tokens, capacity * sizeof *grown);
+
+        if (grown == NULL) {
+            return false;
+        }
+        job->tokens = grown;
+        job->tokens_capacity = capacity;
+    }
+    token = &job->tokens[job->n_tokens++];
+    token->id = event->id;
+    token->logprob = event->logprob;
+    token->n_top = event->n_top_logprobs;
+    memcpy(token->top, event->top_logprobs, event->n_top_logprobs * sizeof *token->top);
     return true;
 }
 
@@ -83,6 +106,8 @@ bool job_is_same(const struct job *one, const struct job *other)
            one->sampling.presence_penalty == other->sampling.presence_penalty &&
            one->max_tokens == other->max_tokens &&
            one->ignores_stop_ids == other->ignores_stop_ids &&
+           one->has_logprobs == other->has_logprobs &&
+           one->n_top_logprobs == other->n_top_logprobs &&
            one->prompt.n_tokens == other->prompt.n_tokens &&
            memcmp(one->prompt.ids, other->prompt.ids,
                   one->prompt.n_tokens * sizeof *one->prompt.ids) == 0 &&

@@ -6,6 +6,14 @@
 
 #include "tools/serve/chat_in.h"
 
+/* A token of the answer with what the model thought of it. */
+struct job_token {
+    int32_t id;
+    float logprob;
+    size_t n_top;
+    struct omma_logprob top[OMMA_MAX_TOP_LOGPROBS];
+};
+
 enum job_state { JOB_WAITING, JOB_RUNNING, JOB_DONE };
 
 struct job {
@@ -18,7 +26,8 @@ struct job {
     size_t n_stops;
     struct omma_sampling sampling;
     size_t max_tokens;
-    bool ignores_stop_ids;
+    bool ignores_stop_ids, has_logprobs;
+    size_t n_top_logprobs;
     uint64_t number;
 
     /* under the server's lock */
@@ -27,6 +36,8 @@ struct job {
     size_t n_users;   /* exchanges */
     char *text;       /* [n_text] as it came */
     size_t n_text, capacity;
+    struct job_token *tokens; /* [n_tokens], if the request wants log-probabilities */
+    size_t n_tokens, tokens_capacity;
     size_t shown_begin, shown_end; /* without white space at the ends, as far as is certain */
     enum omma_finish finish;
     struct omma_usage usage;
@@ -44,6 +55,9 @@ void job_close_images(struct job *job);
 
 /* Text that came.  False if memory lacks. */
 bool job_add_text(struct job *job, const char *text, size_t n_bytes);
+
+/* A token that came.  False if memory lacks. */
+bool job_add_token(struct job *job, const struct omma_event *event);
 
 /* Whether one answer serves both: nothing is drawn at random, and all else is equal. */
 bool job_is_same(const struct job *one, const struct job *other);

@@ -32,6 +32,14 @@ char *reply_models(const struct server *server, size_t *n_bytes)
                 n_bytes);
 }
 
+char *reply_tokens(const struct server *server, const struct omma_tokens *tokens, size_t *n_bytes)
+{
+    return dump(json_pack("{sI sI so}", "count", (json_int_t)tokens->n_tokens, "max_model_len",
+                          (json_int_t)server->settings->n_context, "tokens",
+                          json_out_ids(tokens->ids, tokens->n_tokens)),
+                n_bytes);
+}
+
 static json_t *usage_json(const struct omma_usage *usage)
 {
     return json_pack("{sI sI sI s{sI sI} s{sI}}", "prompt_tokens", (json_int_t)usage->prompt_tokens,
@@ -61,18 +69,58 @@ static const char *finish_reason(const struct job *job)
     return job->finish == OMMA_FINISH_STOP ? "stop" : "length";
 }
 
+/* Text and bytes of a token; takes more (NULL: none). */
+static json_t *token_json(const struct exchange *exchange, int32_t id, float logprob, json_t *more)
+{
+    const struct omma_tokenizer *tokenizer = omma_model_tokenizer(exchange->server->model);
+    size_t n_bytes;
+    const char *text = omma_token_bytes(tokenizer, id, &n_bytes, NULL);
+    json_t *bytes = json_array();
+
+    for (size_t i = 0; i < n_bytes; i++) {
+        json_array_append_new(bytes, json_integer((unsigned char)text[i]));
+    }
+    return json_pack("{so sf so so*}", "token", json_out_text(text, n_bytes), "logprob",
+                     (double)logprob, "bytes", bytes, "top_logprobs", more);
+}
+
+/* Of the job's tokens from *first on, which are counted; null if they are not wanted. */
+static json_t *logprobs_json(const struct exchange *exchange, size_t *first)
+{
+    const struct job *job = exchange->job;
+    json_t *content;
+
+    if (!job->has_logprobs) {
+        return json_null();
+    }
+    content = json_array();
+    for (; *first < job->n_tokens; (*first)++) {
+        const struct job_token *token = &job->tokens[*first];
+        json_t *top = json_array();
+
+        for (size_t k = 0; k < token->n_top; k++) {
+            json_array_append_new(
+                top, token_json(exchange, token->top[k].id, token->top[k].logprob, NULL));
+        }
+        json_array_append_new(content, token_json(exchange, token->id, token->logprob, top));
+    }
+    return json_pack("{so sn}", "content", content, "refusal");
+}
+
 char *reply_completion(const struct exchange *exchange, size_t *n_bytes)
 {
     const struct job *job = exchange->job;
     json_t *text = json_out_text(job->text != NULL ? job->text + job->shown_begin : "",
                                  job->shown_end - job->shown_begin);
+    size_t first = 0;
 
-    return dump(frame(exchange, "chat.completion",
-                      json_pack("[{sI s{ss so sn} sn ss}]", "index", (json_int_t)0, "message",
-                                "role", "assistant", "content", text, "refusal", "logprobs",
-                                "finish_reason", finish_reason(job)),
-                      usage_json(&job->usage)),
-                n_bytes);
+    return dump(
+        frame(exchange, "chat.completion",
+              json_pack("[{sI s{ss so sn} so ss}]", "index", (json_int_t)0, "message", "role",
+                        "assistant", "content", text, "refusal", "logprobs",
+                        logprobs_json(exchange, &first), "finish_reason", finish_reason(job)),
+              usage_json(&job->usage)),
+        n_bytes);
 }
 
 /* data: JSON, and an empty line; takes value. */
@@ -91,16 +139,16 @@ static char *event(json_t *value, size_t *n_bytes)
     return text;
 }
 
-/* takes delta */
-static char *chunk(const struct exchange *exchange, json_t *delta, const char *finish,
-                   size_t *n_bytes)
+/* takes delta and logprobs */
+static char *chunk(const struct exchange *exchange, json_t *delta, json_t *logprobs,
+                   const char *finish, size_t *n_bytes)
 {
-    return event(
-        frame(exchange, "chat.completion.chunk",
-              json_pack("[{sI so sn so}]", "index", (json_int_t)0, "delta", delta, "logprobs",
-                        "finish_reason", finish != NULL ? json_string(finish) : json_null()),
-              NULL),
-        n_bytes);
+    return event(frame(exchange, "chat.completion.chunk",
+                       json_pack("[{sI so so so}]", "index", (json_int_t)0, "delta", delta,
+                                 "logprobs", logprobs, "finish_reason",
+                                 finish != NULL ? json_string(finish) : json_null()),
+                       NULL),
+                 n_bytes);
 }
 
 static char *text_event(struct exchange *exchange, size_t *n_bytes)
@@ -108,13 +156,14 @@ static char *text_event(struct exchange *exchange, size_t *n_bytes)
     const struct job *job = exchange->job;
     size_t begin =
         exchange->n_streamed > job->shown_begin ? exchange->n_streamed : job->shown_begin;
+    size_t n_new = job->shown_end > begin ? job->shown_end - begin : 0;
 
-    if (job->shown_end > begin) {
-        exchange->n_streamed = job->shown_end;
+    if (n_new > 0 || job->n_tokens > exchange->n_tokens_streamed) {
+        exchange->n_streamed = begin + n_new;
         return chunk(
             exchange,
-            json_pack("{so}", "content", json_out_text(job->text + begin, job->shown_end - begin)),
-            NULL, n_bytes);
+            json_pack("{so}", "content", json_out_text(n_new > 0 ? job->text + begin : "", n_new)),
+            logprobs_json(exchange, &exchange->n_tokens_streamed), NULL, n_bytes);
     }
     if (job->state != JOB_DONE) {
         return NULL;
@@ -124,7 +173,7 @@ static char *text_event(struct exchange *exchange, size_t *n_bytes)
         return event(problem_json(&job->problem), n_bytes);
     }
     exchange->stage = exchange->includes_usage ? STREAM_USAGE : STREAM_DONE;
-    return chunk(exchange, json_object(), finish_reason(job), n_bytes);
+    return chunk(exchange, json_object(), json_null(), finish_reason(job), n_bytes);
 }
 
 char *reply_event(struct exchange *exchange, size_t *n_bytes)
@@ -135,8 +184,8 @@ char *reply_event(struct exchange *exchange, size_t *n_bytes)
     switch (exchange->stage) {
     case STREAM_ROLE:
         exchange->stage = STREAM_TEXT;
-        return chunk(exchange, json_pack("{ss ss}", "role", "assistant", "content", ""), NULL,
-                     n_bytes);
+        return chunk(exchange, json_pack("{ss ss}", "role", "assistant", "content", ""),
+                     json_null(), NULL, n_bytes);
     case STREAM_TEXT:
         return text_event(exchange, n_bytes);
     case STREAM_USAGE:

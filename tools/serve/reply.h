@@ -10,6 +10,8 @@
 char *reply_problem(const struct problem *problem, size_t *n_bytes);
 char *reply_models(const struct server *server, size_t *n_bytes);
 
+char *reply_tokens(const struct server *server, const struct omma_tokens *tokens, size_t *n_bytes);
+
 /* Of a job that is done. */
 char *reply_completion(const struct exchange *exchange, size_t *n_bytes);
 

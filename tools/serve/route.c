@@ -10,9 +10,12 @@ static const struct {
     enum route route;
     bool is_open; /* asks for no key */
 } routes[] = {
+    {"/", "GET", ROUTE_PAGE, false},
     {"/health", "GET", ROUTE_HEALTH, true},
     {"/ready", "GET", ROUTE_READY, true},
+    {"/metrics", "GET", ROUTE_METRICS, false},
     {"/v1/models", "GET", ROUTE_MODELS, false},
+    {"/tokenize", "POST", ROUTE_TOKENIZE, false},
     {"/v1/chat/completions", "POST", ROUTE_CHAT, false},
 };
 enum { N_ROUTES = sizeof routes / sizeof *routes };

@@ -24,7 +24,7 @@
 #include "tools/serve/job.h"
 #include "tools/serve/picture_in.h"
 
-enum { SERVE_N_INTAKE = 2 };
+enum { SERVE_N_INTAKE = 2, SERVE_N_STATUSES = 12 };
 
 struct serve_settings {
     const char *model_name; /* in replies */
@@ -55,7 +55,16 @@ struct connection {
     struct connection *previous, *next;
 };
 
-enum route { ROUTE_HEALTH, ROUTE_READY, ROUTE_MODELS, ROUTE_CHAT, ROUTE_NONE };
+enum route {
+    ROUTE_PAGE,
+    ROUTE_HEALTH,
+    ROUTE_READY,
+    ROUTE_METRICS,
+    ROUTE_MODELS,
+    ROUTE_TOKENIZE,
+    ROUTE_CHAT,
+    ROUTE_NONE,
+};
 
 enum stream_stage { STREAM_ROLE, STREAM_TEXT, STREAM_USAGE, STREAM_DONE, STREAM_END };
 
@@ -74,9 +83,11 @@ struct exchange {
 
     /* under the lock */
     bool is_suspended;
-    bool is_taken; /* by an intake thread, or waits for one */
-    bool is_gone;  /* the client is */
-    struct problem problem;
+    bool is_taken;          /* by an intake thread, or waits for one */
+    bool is_gone;           /* the client is */
+    struct problem problem; /* or: */
+    char *reply;            /* of a request that needs no engine, or: */
+    size_t n_reply;
     struct job *job;
     bool is_streamed, includes_usage;
     struct exchange *previous, *next; /* of all */
@@ -87,7 +98,8 @@ struct exchange {
     unsigned status;
     enum stream_stage stage;
     size_t n_streamed; /* of the job's text */
-    char *out;         /* an event that is partly sent */
+    size_t n_tokens_streamed;
+    char *out; /* an event that is partly sent */
     size_t n_out, n_out_sent;
 };
 
@@ -123,9 +135,11 @@ struct server {
     struct connection *connections;
     size_t n_connections;
     struct job *first_waiting, *last_waiting;
-    struct job *jobs;    /* not done */
-    uint64_t n_made;     /* exchanges so far: they are numbered */
-    size_t n_body_bytes; /* of all bodies */
+    struct job *jobs;                       /* not done */
+    uint64_t n_made;                        /* exchanges so far: they are numbered */
+    size_t n_body_bytes;                    /* of all bodies */
+    uint64_t n_by_status[SERVE_N_STATUSES]; /* replies; see metrics.c */
+    uint64_t n_joined, n_abandoned;
     bool is_draining, is_stopping;
     enum omma_status fatal; /* the server must end with it */
 };
