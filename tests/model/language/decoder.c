@@ -118,7 +118,7 @@ static void run(struct omma_thread *self, void *argument)
 static void forward(struct rig *rig, size_t first, size_t n, const size_t *n_tokens, float *logits)
 {
     struct omma_decoder_sequence sequences[N_SEQUENCES];
-    struct call call = {rig->decoder, {sequences, n, logits}};
+    struct call call = {rig->decoder, {.sequences = sequences, .n_sequences = n, .logits = logits}};
 
     for (size_t i = 0; i < n; i++) {
         size_t s = first + i;
@@ -225,7 +225,7 @@ static void test_logits_that_are_wanted(void **state)
     struct rig rig = make_rig(world, compute, 2);
     float *all = malloc(N_SEQUENCES * vocab * sizeof *all), *one = calloc(vocab + 1, sizeof *one);
     struct omma_decoder_sequence sequences[2];
-    struct call call = {rig.decoder, {sequences, 2, one}};
+    struct call call = {rig.decoder, {.sequences = sequences, .n_sequences = 2, .logits = one}};
 
     forward(&rig, 0, 2, n_prompt, all);
     for (size_t s = 0; s < 2; s++) {
