@@ -283,16 +283,18 @@ void omma_automaton_compact(struct omma_automaton_run *run, struct omma_automato
 }
 
 uint32_t omma_automaton_text_room(const struct omma_automaton *automaton,
-                                  const struct omma_automaton_set *set)
+                                  const struct omma_automaton_set *set, bool *is_alone)
 {
     uint32_t room = 0;
 
+    *is_alone = true;
     for (uint32_t i = 0; i < set->n_configs; i++) {
         const struct omma_automaton_config *config = &set->configs[i];
         const struct omma_automaton_state *state = &automaton->states[config->state];
 
-        if (state->is_string && config->inside == OMMA_STRING_TEXT &&
-            config->count < state->max_chars) {
+        if (!state->is_string || config->inside != OMMA_STRING_TEXT) {
+            *is_alone = false;
+        } else if (config->count < state->max_chars) {
             room = (uint32_t)omma_max(room, state->max_chars - config->count);
         }
     }

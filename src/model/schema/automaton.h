@@ -120,8 +120,8 @@ void omma_automaton_step(struct omma_automaton_run *run, const struct omma_autom
 void omma_automaton_compact(struct omma_automaton_run *run, struct omma_automaton_set *set);
 
 /* Characters that may still come in a string, if a configuration is between two of them; 0 if none
- * is. */
+ * is.  *is_alone: all configurations are so. */
 uint32_t omma_automaton_text_room(const struct omma_automaton *automaton,
-                                  const struct omma_automaton_set *set);
+                                  const struct omma_automaton_set *set, bool *is_alone);
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/checked.h"
 #include "base/status.h"
 #include "model/language/tokenizer.h"
 #include "model/model.h"
@@ -144,23 +145,51 @@ static void allow(struct omma_schema_answer *answer, uint32_t first, uint32_t en
     }
 }
 
-/* Allow what may come below a node, before which sets[depth] stands. */
-static void walk(struct omma_schema_answer *answer, size_t at, size_t depth)
+/* All tokens below a node go on with text: allow those of at most `room` characters. */
+static void walk_text(struct omma_schema_answer *answer, size_t at, uint32_t room)
+{
+    const struct omma_token_trie_node *nodes = answer->schema->trie->nodes;
+
+    if (nodes[at].max_chars <= room) {
+        allow(answer, nodes[at].first_token, nodes[nodes[at].end].first_token);
+        return;
+    }
+    allow(answer, nodes[at].first_token, nodes[at + 1].first_token);
+    for (size_t i = at + 1; i < nodes[at].end; i = nodes[i].end) {
+        bool is_begin = (nodes[i].byte & 0xC0) != 0x80;
+
+        if (room >= is_begin) {
+            walk_text(answer, i, room - is_begin);
+        }
+    }
+}
+
+/* Allow what may come below a node, before which sets[depth] stands.  inside: where the bytes from
+ * the root on lead within a string whose text has been allowed already, or OMMA_STRING_BAD. */
+static void walk(struct omma_schema_answer *answer, size_t at, size_t depth,
+                 enum omma_string_state inside)
 {
     const struct omma_token_trie_node *nodes = answer->schema->trie->nodes;
     struct omma_automaton_set *set = &answer->sets[depth + 1];
 
     for (size_t i = at + 1; i < nodes[at].end; i = nodes[i].end) {
-        uint32_t n_frames = answer->run.n_frames, room;
+        enum omma_string_state next = omma_string_next(inside, nodes[i].byte);
+        uint32_t n_frames = answer->run.n_frames;
+        uint32_t room;
+        bool is_alone;
 
+        next = omma_string_is_plain(next) ? next : OMMA_STRING_BAD;
+        if (next == OMMA_STRING_TEXT && nodes[i].is_text) {
+            continue;
+        }
         omma_automaton_step(&answer->run, &answer->sets[depth], nodes[i].byte, set);
         if (set->n_configs > 0 || set->is_complete) {
-            room = omma_automaton_text_room(&answer->schema->automaton, set);
-            if (nodes[i].is_text && nodes[i].max_chars <= room) {
-                allow(answer, nodes[i].first_token, nodes[nodes[i].end].first_token);
+            room = omma_automaton_text_room(&answer->schema->automaton, set, &is_alone);
+            if (nodes[i].is_text && (is_alone || nodes[i].max_chars <= room)) {
+                walk_text(answer, i, room);
             } else {
                 allow(answer, nodes[i].first_token, nodes[i + 1].first_token);
-                walk(answer, i, depth + 1);
+                walk(answer, i, depth + 1, next);
             }
         }
         answer->run.n_frames = n_frames;
@@ -171,9 +200,18 @@ enum omma_status omma_schema_answer_mask(struct omma_schema_answer *answer, cons
                                          struct omma_error *error)
 {
     const struct omma_schema *schema = answer->schema;
+    const struct omma_token_trie *trie = schema->trie;
+    size_t n_words = (schema->vocab + 63) / 64;
+    bool is_alone;
+    uint32_t room = omma_automaton_text_room(&schema->automaton, &answer->sets[0], &is_alone);
 
-    memset(answer->mask, 0, (schema->vocab + 63) / 64 * sizeof *answer->mask);
-    walk(answer, 0, 0);
+    memset(answer->mask, 0, n_words * sizeof *answer->mask);
+    if (room > 0 && room >= trie->max_text_chars) {
+        memcpy(answer->mask, trie->texts, omma_min(n_words, trie->n_words) * sizeof *answer->mask);
+        walk(answer, 0, 0, OMMA_STRING_TEXT);
+    } else {
+        walk(answer, 0, 0, OMMA_STRING_BAD);
+    }
     for (size_t i = 0; i < schema->n_stop_ids; i++) {
         uint64_t bit = (uint64_t)1 << (schema->stop_ids[i] % 64);
         uint64_t *word = &answer->mask[schema->stop_ids[i] / 64];

@@ -34,7 +34,7 @@ enum omma_string_state {
     OMMA_STRING_BAD, /* the byte must not come here */
 };
 
-/* The state behind a byte, from any but the last two. */
+/* The state behind a byte; OMMA_STRING_BAD from the last two. */
 enum omma_string_state omma_string_next(enum omma_string_state state, uint8_t byte);
 
 /* Whether it is one within a UTF-8 character, or between characters. */

@@ -58,6 +58,21 @@ static size_t count_shared(const struct token *one, const struct token *other)
     return n;
 }
 
+static void note_text(struct omma_token_trie *trie, const struct token *token)
+{
+    enum omma_string_state state = OMMA_STRING_TEXT;
+    size_t n_chars = 0;
+
+    for (size_t i = 0; i < token->n_bytes && omma_string_is_plain(state); i++) {
+        state = omma_string_next(state, token->bytes[i]);
+        n_chars += state != OMMA_STRING_BAD && (token->bytes[i] & 0xC0) != 0x80;
+    }
+    if (state == OMMA_STRING_TEXT) {
+        trie->texts[token->id / 64] |= (uint64_t)1 << (token->id % 64);
+        trie->max_text_chars = omma_max(trie->max_text_chars, n_chars);
+    }
+}
+
 /* path[k]: the node of the last token's first k bytes. */
 static void add_nodes(struct omma_token_trie *trie, const struct token *tokens, uint32_t *path)
 {
@@ -77,6 +92,7 @@ static void add_nodes(struct omma_token_trie *trie, const struct token *tokens, 
                 .byte = tokens[i].bytes[depth], .first_token = (uint32_t)i};
         }
         trie->ids[i] = tokens[i].id;
+        note_text(trie, &tokens[i]);
     }
     for (size_t k = 0; k <= depth; k++) {
         trie->nodes[path[k]].end = (uint32_t)trie->n_nodes;
@@ -118,7 +134,7 @@ static void mark_text(struct omma_token_trie *trie, uint16_t *good)
 }
 
 static enum omma_status build(struct omma_token_trie *trie, const struct token *tokens,
-                              size_t n_bytes, struct omma_error *error)
+                              size_t n_ids, size_t n_bytes, struct omma_error *error)
 {
     uint32_t *path;
     uint16_t *good;
@@ -128,9 +144,12 @@ static enum omma_status build(struct omma_token_trie *trie, const struct token *
     }
     trie->nodes = malloc((n_bytes + 2) * sizeof *trie->nodes);
     trie->ids = calloc(trie->n_tokens + 1, sizeof *trie->ids);
+    trie->n_words = n_ids / 64 + 1;
+    trie->texts = calloc(trie->n_words, sizeof *trie->texts);
     path = calloc(trie->max_bytes + 1, sizeof *path);
     good = calloc(n_bytes + 2, sizeof *good);
-    if (trie->nodes != NULL && trie->ids != NULL && path != NULL && good != NULL) {
+    if (trie->nodes != NULL && trie->ids != NULL && trie->texts != NULL && path != NULL &&
+        good != NULL) {
         struct omma_token_trie_node *fitting;
 
         add_nodes(trie, tokens, path);
@@ -160,7 +179,7 @@ enum omma_status omma_token_trie_create(const struct omma_tokenizer *tokenizer,
         status = omma_fail(error, OMMA_STATUS_MODEL, "tokenizer: %zu bytes of tokens", n_bytes);
     } else {
         made->n_tokens = n_tokens;
-        status = build(made, tokens, n_bytes, error);
+        status = build(made, tokens, omma_tokenizer_n_ids(tokenizer), n_bytes, error);
     }
     free(tokens);
     if (status != OMMA_OK) {
@@ -176,6 +195,7 @@ void omma_token_trie_destroy(struct omma_token_trie **trie)
     if (*trie != NULL) {
         free((*trie)->nodes);
         free((*trie)->ids);
+        free((*trie)->texts);
         free(*trie);
         *trie = NULL;
     }

@@ -22,7 +22,12 @@ struct omma_token_trie {
     struct omma_token_trie_node *nodes; /* [n_nodes + 1] the root first; the last one bounds */
     int32_t *ids;                       /* in the order of their bytes */
     size_t n_nodes, n_tokens;
-    size_t max_bytes; /* of a token */
+    /* Tokens that are nothing but whole characters which stand in a JSON string for themselves: bit
+     * id % 64 of word id / 64. */
+    uint64_t *texts; /* [n_words] */
+    size_t n_words;
+    size_t max_text_chars; /* of such a token */
+    size_t max_bytes;      /* of a token */
 };
 
 /* Tokens that an answer's text shows, of those with a text. */
