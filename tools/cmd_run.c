@@ -83,6 +83,7 @@ static const struct option_row rows[] = {
     {.name = "seed", .kind = OPTION_COUNT, .argument = "N", FIELD(seed),
      .minimum = 0, .maximum = SIZE_MAX, .help = "of sampling; the same seed gives the same answer"},
     ENGINE_OPTIONS(struct run_values, engine),
+    VISION_OPTION(struct run_values, engine),
     JSON_OPTION(struct run_values, json),
     VERBOSE_OPTION(struct run_values, verbose),
     {0},

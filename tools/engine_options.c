@@ -2,7 +2,10 @@
 #include "tools/engine_options.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+enum { MAX_THREADS = 4096 };
 
 const char *const numa_words[] = {
     [OMMA_NUMA_AUTO] = "auto",     [OMMA_NUMA_OFF] = "off",       [OMMA_NUMA_SHARD] = "shard",
@@ -44,6 +47,26 @@ static enum omma_status check_isa(const char *isa, struct omma_error *error)
     return fail(error, OMMA_STATUS_USAGE, "--isa: expected %s, found \"%s\"", names, isa);
 }
 
+static enum omma_status parse_vision_threads(const char *text, struct omma_engine_options *options,
+                                             struct omma_error *error)
+{
+    char *end;
+    unsigned long n;
+
+    options->no_vision_threads = text == NULL || strcmp(text, "0") == 0;
+    options->n_vision_threads = 0;
+    if (options->no_vision_threads || strcmp(text, "auto") == 0) {
+        return OMMA_OK;
+    }
+    n = strtoul(text, &end, 10);
+    if (text[0] < '1' || text[0] > '9' || *end != '\0' || n > MAX_THREADS) {
+        return fail(error, OMMA_STATUS_USAGE,
+                    "--vision-threads: expected auto or 0 to %d, found \"%s\"", MAX_THREADS, text);
+    }
+    options->n_vision_threads = n;
+    return OMMA_OK;
+}
+
 enum omma_status engine_values_options(const struct engine_values *values,
                                        struct messages *messages,
                                        struct omma_engine_options *options,
@@ -73,5 +96,5 @@ enum omma_status engine_values_options(const struct engine_values *values,
         .deterministic = values->deterministic,
         .log = messages_log(messages),
     };
-    return OMMA_OK;
+    return parse_vision_threads(values->vision_threads, options, error);
 }

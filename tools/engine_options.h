@@ -18,6 +18,7 @@ struct engine_values {
     size_t chunk;    /* 0: the engine's own */
     int int8_off;    /* 1: weights alone are int8 */
     bool deterministic;
+    const char *vision_threads; /* "auto" or a number; NULL: none of their own */
 };
 
 extern const char *const numa_words[];
@@ -60,6 +61,12 @@ extern const char *const int8_words[];
      .help = "multiply int8 weights by int8 activations; off: by what --precision says"},          \
     {.name = "deterministic", .kind = OPTION_FLAG, .offset = offsetof(type, field.deterministic),  \
      .help = "the same bits for any chunk, reuse of a prefix, and requests side by side"}
+
+/* Of commands that answer questions. */
+#define VISION_OPTION(type, field)                                                                 \
+    {.name = "vision-threads", .kind = OPTION_TEXT, .argument = "N|auto",                          \
+     .offset = offsetof(type, field.vision_threads), .environment = "OMMA_VISION_THREADS",         \
+     .help = "threads that encode pictures beside the others; 0: all do, in turn"}
 /* clang-format on */
 
 /* The library's options, checked as far as can be without a model: OMMA_STATUS_USAGE for an unknown

@@ -416,6 +416,9 @@ struct omma_engine_options {
     enum omma_precision precision;
     enum omma_gemm gemm;
     size_t prefill_chunk;     /* tokens a pass; 0: 512; at most 512 */
+    size_t n_vision_threads;  /* of n_threads, those that encode pictures while the others compute
+                                 text; a side that has nothing to do lends its cores.  0: half */
+    bool no_vision_threads;   /* pictures are encoded between two passes, by all threads */
     size_t max_batch;         /* requests that are computed side by side; 0: 8; at most 256 */
     size_t max_queue;         /* requests that wait besides; 0: 64 */
     bool no_int8_activations; /* int8 weights are multiplied by what `precision` says; otherwise, if
@@ -430,12 +433,13 @@ struct omma_engine_options {
 
 struct omma_engine_info {
     size_t n_threads;
-    size_t n_nodes;        /* NUMA nodes that the threads read from, at least 1 */
-    const char *numa;      /* "off", "shard" or "mirror" */
-    bool is_copied;        /* shard, mirror: the weights are copies; else the files' pages */
-    const char *isa;       /* the tier in use */
-    const char *precision; /* "bf16" or "f32": of what enters a matrix product */
-    const char *kv_dtype;  /* "bf16" or "f32" */
+    size_t n_vision_threads; /* 0: none of their own */
+    size_t n_nodes;          /* NUMA nodes that the threads read from, at least 1 */
+    const char *numa;        /* "off", "shard" or "mirror" */
+    bool is_copied;          /* shard, mirror: the weights are copies; else the files' pages */
+    const char *isa;         /* the tier in use */
+    const char *precision;   /* "bf16" or "f32": of what enters a matrix product */
+    const char *kv_dtype;    /* "bf16" or "f32" */
     const char *gemm;      /* "native" or "openblas"; int8 weights are always multiplied natively */
     bool int8_activations; /* int8 weights are multiplied by int8 activations */
     bool deterministic;
@@ -471,6 +475,9 @@ struct omma_engine_stats {
     uint64_t n_passes;         /* over the language model's weights */
     double busy_s;             /* in such passes, and choosing tokens */
     double encode_s;           /* in encoding tiles */
+    double tile_queue_s;       /* that tiles lay before the vision pool, all together */
+    double lent_to_vision_s;   /* core-seconds of the others' threads in encoding tiles, */
+    double lent_to_language_s; /* and of the vision threads in passes */
     double queue_s;            /* that requests waited before they were computed, all together */
 };
 
@@ -704,6 +711,7 @@ struct omma_usage {
  * it was begun, its tiles were encoded, its prompt computed, its last token chosen. */
 struct omma_timings {
     double queue_s, encode_s, prefill_s, decode_s, total_s;
+    double tiles_s; /* of encode_s, those in which a tile of it was encoded; the rest it waited */
 };
 
 struct omma_event {

@@ -1,11 +1,13 @@
 /* Choosing kernels and precision; starting and stopping the engine's thread; its jobs and steps. */
 #include "engine/engine.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/checked.h"
 #include "base/log.h"
+#include "platform/clock.h"
 #include "tensor/matmul_blas.h"
 
 enum {
@@ -13,6 +15,7 @@ enum {
     DEFAULT_BATCH = 8,
     MAX_BATCH = 256,
     DEFAULT_QUEUE = 64,
+    LOOK_AROUND_MS = 20, /* while requests wait for the vision pool: for cancelled and late ones */
 };
 
 enum omma_status omma_engine_choose_isa(const struct omma_engine_options *options,
@@ -129,6 +132,25 @@ static enum omma_status place_weights(const struct start *start, struct omma_err
     return OMMA_OK;
 }
 
+/* Which threads the vision pool has; auto: half of them. */
+static enum omma_status split_threads(const struct start *start, struct omma_error *error)
+{
+    struct omma_engine *engine = start->engine;
+    size_t n = engine->info.n_threads, n_vision = start->options->n_vision_threads;
+    size_t most = omma_max(n - 1, 1);
+
+    if (start->options->no_vision_threads) {
+        return OMMA_OK;
+    }
+    if (n_vision > most) {
+        return omma_fail(error, OMMA_STATUS_USAGE,
+                         "vision threads: expected at most %zu of the %zu threads, found %zu", most,
+                         n, n_vision);
+    }
+    engine->info.n_vision_threads = n_vision != 0 ? n_vision : omma_max(n / 2, 1);
+    return omma_thread_split_init(n, engine->info.n_vision_threads, &engine->split, error);
+}
+
 /* On the engine's thread: what only it uses. */
 static enum omma_status set_up(const struct start *start, struct omma_error *error)
 {
@@ -143,7 +165,9 @@ static enum omma_status set_up(const struct start *start, struct omma_error *err
     };
 
     OMMA_TRY(omma_team_create(&options, &engine->team, error));
+    engine->last_team = engine->team;
     engine->info.n_threads = omma_team_n_threads(engine->team);
+    OMMA_TRY(split_threads(start, error));
     OMMA_TRY(place_weights(start, error));
     OMMA_TRY(omma_decoder_create(config, engine->weight_memory->weights, &engine->compute,
                                  omma_max(engine->prefill_chunk, engine->info.max_batch),
@@ -153,23 +177,38 @@ static enum omma_status set_up(const struct start *start, struct omma_error *err
 
 static void tear_down(struct omma_engine *engine)
 {
+    omma_vision_pool_destroy(&engine->pool);
     omma_scheduler_destroy(&engine->scheduler);
     omma_encoder_destroy(&engine->encoder);
     omma_decoder_destroy(&engine->decoder);
     omma_weight_memory_destroy(&engine->weight_memory);
+    omma_team_destroy(&engine->language_team);
     omma_team_destroy(&engine->team);
+    omma_thread_split_fini(&engine->split);
+}
+
+/* With the lock held: sleep until something changed, or, while there are requests, a moment; false
+ * if the moment is over. */
+static bool wait_for_change(struct omma_engine *engine)
+{
+    struct timespec moment = omma_clock_after(LOOK_AROUND_MS);
+
+    if (!omma_scheduler_has_requests(engine->scheduler)) {
+        pthread_cond_wait(&engine->changed, &engine->lock);
+        return true;
+    }
+    return pthread_cond_timedwait(&engine->changed, &engine->lock, &moment) != ETIMEDOUT;
 }
 
 /* Wait for work; false once the engine stops and there is none.  *job: one, or NULL. */
 static bool wait_for_work(struct omma_engine *engine, struct omma_job **found)
 {
     struct omma_job *job;
-    bool has_work;
+    bool goes_on;
 
     pthread_mutex_lock(&engine->lock);
     while (engine->first_job == NULL && !omma_scheduler_has_work(engine->scheduler) &&
-           !engine->stopping) {
-        pthread_cond_wait(&engine->changed, &engine->lock);
+           !engine->stopping && wait_for_change(engine)) {
     }
     job = engine->first_job;
     if (job != NULL) {
@@ -178,10 +217,10 @@ static bool wait_for_work(struct omma_engine *engine, struct omma_job **found)
             engine->last_job = NULL;
         }
     }
-    has_work = job != NULL || omma_scheduler_has_work(engine->scheduler);
+    goes_on = job != NULL || !engine->stopping;
     pthread_mutex_unlock(&engine->lock);
     *found = job;
-    return has_work;
+    return goes_on;
 }
 
 static void *run_engine(void *argument)
@@ -200,7 +239,7 @@ static void *run_engine(void *argument)
     pthread_mutex_unlock(&engine->lock);
     while (status == OMMA_OK && wait_for_work(engine, &job)) {
         if (job != NULL) {
-            job->run(engine, job->argument);
+            omma_engine_run_job(engine, job);
         }
         omma_scheduler_step(engine->scheduler);
     }
@@ -239,6 +278,7 @@ enum omma_status omma_engine_create_on(struct omma_model *model,
     enum omma_status status;
     struct omma_engine *made = calloc(1, sizeof *made);
     struct start start = {.engine = made, .machine = *machine};
+    pthread_condattr_t attributes;
 
     if (made == NULL) {
         return omma_fail_memory(error, sizeof *made, "an engine");
@@ -248,7 +288,11 @@ enum omma_status omma_engine_create_on(struct omma_model *model,
     made->model = model;
     made->log = start.options->log;
     pthread_mutex_init(&made->lock, NULL);
-    pthread_cond_init(&made->changed, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&made->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+    omma_cores_init(&made->cores, &made->lock, &made->changed);
     OMMA_TRY_OR(status, fail, configure(made, start.options, error));
     OMMA_TRY_OR(status, fail, start_thread(&start, error));
     *engine = made;
@@ -346,35 +390,4 @@ void omma_engine_call(struct omma_engine *engine,
         pthread_cond_wait(&engine->changed, &engine->lock);
     }
     pthread_mutex_unlock(&engine->lock);
-}
-
-enum omma_status omma_engine_encoder(struct omma_engine *engine, struct omma_encoder **encoder,
-                                     struct omma_error *error)
-{
-    if (engine->encoder == NULL) {
-        OMMA_TRY(omma_encoder_create(&engine->model->config, engine->weight_memory->weights,
-                                     &engine->compute, &engine->encoder, error));
-    }
-    *encoder = engine->encoder;
-    return OMMA_OK;
-}
-
-struct token_pass {
-    struct omma_decoder *decoder;
-    const struct omma_decoder_pass *pass;
-};
-
-static void run_tokens(struct omma_thread *self, void *argument)
-{
-    const struct token_pass *call = argument;
-
-    omma_decoder_forward(self, call->decoder, call->pass);
-}
-
-int omma_engine_forward(struct omma_engine *engine, const struct omma_decoder_pass *pass)
-{
-    struct token_pass call = {engine->decoder, pass};
-
-    omma_team_run(engine->team, run_tokens, &call);
-    return omma_decoder_bad_layer(engine->decoder);
 }

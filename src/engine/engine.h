@@ -13,7 +13,9 @@
 
 #include "api/omma.h"
 #include "base/status.h"
+#include "engine/cores.h"
 #include "engine/scheduler.h"
+#include "engine/vision_pool.h"
 #include "engine/weight_memory.h"
 #include "model/language/decoder.h"
 #include "model/model.h"
@@ -38,12 +40,20 @@ struct omma_engine {
     struct omma_engine_info info;
 
     /* the engine's thread alone */
-    struct omma_team *team;
+    struct omma_team *team; /* on all cores */
+    struct omma_team
+        *language_team;          /* on those beside the vision pool's; NULL until there is one */
+    struct omma_team *last_team; /* that ran */
+    bool runs_job;
     struct omma_weight_memory *weight_memory;
     struct omma_decoder *decoder;
-    struct omma_encoder *encoder; /* NULL until the first picture */
+    struct omma_encoder *encoder;   /* without a vision pool; NULL until the first picture */
+    struct omma_vision_pool *pool;  /* NULL until the first picture */
+    struct omma_thread_split split; /* written once, with an engine that has a pool */
 
-    struct omma_scheduler *scheduler; /* which guards itself */
+    /* which guard themselves */
+    struct omma_scheduler *scheduler;
+    struct omma_cores cores;
 
     pthread_t thread;
     pthread_mutex_t lock; /* guards what follows */
@@ -68,13 +78,21 @@ void omma_engine_enqueue(struct omma_engine *engine, struct omma_job *job);
 void omma_engine_call(struct omma_engine *engine,
                       void (*run)(struct omma_engine *engine, void *argument), void *argument);
 
-/* On the engine's thread: one pass of all its threads.  omma_decoder_bad_layer(). */
+/* On the engine's thread: one pass on the cores that the vision pool leaves, all of them in a job.
+ * omma_decoder_bad_layer(). */
 int omma_engine_forward(struct omma_engine *engine, const struct omma_decoder_pass *pass);
+
+/* On the engine's thread: the vision pool, made when first asked for. */
+enum omma_status omma_engine_pool(struct omma_engine *engine, struct omma_vision_pool **pool,
+                                  struct omma_error *error);
 
 /* The tier that options ask for, or the best.  OMMA_STATUS_USAGE if it was not built,
  * OMMA_STATUS_RESOURCES if this machine cannot run it. */
 enum omma_status omma_engine_choose_isa(const struct omma_engine_options *options,
                                         enum omma_isa *isa, struct omma_error *error);
+
+/* On the engine's thread: run a job, on all cores. */
+void omma_engine_run_job(struct omma_engine *engine, const struct omma_job *job);
 
 /* On the engine's thread: the encoder, made when first asked for. */
 enum omma_status omma_engine_encoder(struct omma_engine *engine, struct omma_encoder **encoder,

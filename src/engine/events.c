@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/checked.h"
+#include "platform/clock.h"
 
 enum { FIRST_CAPACITY = 256, FIRST_TEXTS = 4096 };
 
@@ -121,24 +121,10 @@ enum omma_status omma_events_add(struct omma_events *events, const struct omma_e
     return fits ? OMMA_OK : omma_fail_memory(error, event->n_bytes, "events");
 }
 
-static struct timespec deadline_after(int timeout_ms)
-{
-    struct timespec deadline;
-
-    clock_gettime(CLOCK_MONOTONIC, &deadline);
-    deadline.tv_sec += timeout_ms / 1000;
-    deadline.tv_nsec += timeout_ms % 1000 * 1000000L;
-    if (deadline.tv_nsec >= 1000000000L) {
-        deadline.tv_sec++;
-        deadline.tv_nsec -= 1000000000L;
-    }
-    return deadline;
-}
-
 /* With the lock held: wait for an item. */
 static void wait_for_item(struct omma_events *events, int timeout_ms)
 {
-    struct timespec deadline = deadline_after(timeout_ms < 0 ? 0 : timeout_ms);
+    struct timespec deadline = omma_clock_after(timeout_ms < 0 ? 0 : timeout_ms);
 
     while (events->n_items == 0) {
         if (timeout_ms < 0) {

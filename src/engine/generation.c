@@ -127,8 +127,9 @@ static void list_tiles(struct omma_generation *g, const struct omma_image_span *
 
     for (; k < span->n_tokens / per_tile; k++) {
         g->tiles[g->n_tiles++] = (struct omma_generation_tile){
-            .pixels = omma_image_tile(span->image, k),
-            .index = span->first_tile + k,
+            .tile = {.pixels = omma_image_tile(span->image, k),
+                     .index = span->first_tile + k,
+                     .observer = &g->work.observer},
             .first = span->first + k * per_tile,
         };
     }
@@ -148,7 +149,7 @@ static enum omma_status place_visual_tokens(struct omma_generation *g, struct om
         return omma_fail_memory(error, n_bytes, "visual tokens");
     }
     for (size_t i = 0; i < g->n_tiles; i++) {
-        g->tiles[i].tokens = g->visual + g->tiles[i].index * n_floats;
+        g->tiles[i].tile.tokens = g->visual + g->tiles[i].tile.index * n_floats;
     }
     return OMMA_OK;
 }
@@ -170,15 +171,27 @@ enum omma_status omma_generation_begin(struct omma_generation *g, struct omma_er
     return place_visual_tokens(g, error);
 }
 
-const struct omma_generation_tile *omma_generation_tile(const struct omma_generation *g)
+bool omma_generation_has_tile(const struct omma_generation *g)
 {
-    return g->stage == OMMA_GENERATION_PROMPT && g->n_encoded < g->n_tiles ? &g->tiles[g->n_encoded]
-                                                                           : NULL;
+    return g->stage == OMMA_GENERATION_PROMPT && g->n_taken < g->n_tiles;
 }
 
-enum omma_status omma_generation_tile_done(struct omma_generation *g, struct omma_error *error)
+const struct omma_encoder_tile *omma_generation_take_tile(struct omma_generation *g)
 {
+    return &g->tiles[g->n_taken++].tile;
+}
+
+enum omma_status omma_generation_tile_done(struct omma_generation *g, const float *tokens,
+                                           double seconds, struct omma_error *error)
+{
+    const struct omma_config *config = &g->engine->model->config;
+    size_t n_floats = config->tokens_per_tile * config->language.hidden;
+
+    if (tokens != NULL) {
+        memcpy(g->tiles[g->n_encoded].tile.tokens, tokens, n_floats * sizeof *tokens);
+    }
     g->n_encoded++;
+    g->timings.tiles_s += seconds;
     g->usage.n_tiles++;
     if (g->n_encoded == g->n_tiles) {
         g->timings.encode_s = end_stage(g);
@@ -186,12 +199,32 @@ enum omma_status omma_generation_tile_done(struct omma_generation *g, struct omm
     return report_progress(g, OMMA_PHASE_ENCODE, g->n_encoded, g->n_tiles, error);
 }
 
+/* Chunks end at the same positions whatever was ready when.  What is cut off one because a tile is
+ * still missing goes with its rest through the same products (GEMM), so the bits are the same;
+ * where either would have too few rows for that, it waits.  All tiles come first where nothing
+ * would be done beside them, and for who watches. */
+static size_t next_prompt_tokens(const struct omma_generation *g, size_t most)
+{
+    size_t n_cached = g->session->n_cached, chunk = g->engine->prefill_chunk;
+    size_t n_done = n_cached - g->usage.cached_tokens;
+    size_t left = omma_min(chunk - n_done % chunk, g->work.n_prompt - n_cached), ready = left;
+
+    if (g->n_encoded < g->n_tiles) {
+        bool goes_ahead = g->engine->info.n_vision_threads > 0 && g->work.observer.rows == NULL;
+
+        ready = goes_ahead ? g->tiles[g->n_encoded].first - n_cached : 0;
+    }
+    if (ready < left && (ready <= OMMA_GEMV_MAX_M || left - ready <= OMMA_GEMV_MAX_M)) {
+        return 0;
+    }
+    return omma_min(omma_min(ready, left), most);
+}
+
 size_t omma_generation_next_tokens(const struct omma_generation *g, size_t most)
 {
     switch (g->stage) {
     case OMMA_GENERATION_PROMPT:
-        return g->n_encoded < g->n_tiles ? 0
-                                         : omma_min(most, g->work.n_prompt - g->session->n_cached);
+        return next_prompt_tokens(g, most);
     case OMMA_GENERATION_ANSWER:
         return 1;
     case OMMA_GENERATION_QUEUED:

@@ -18,6 +18,7 @@
 #include "model/language/decoder.h"
 #include "model/language/sampler.h"
 #include "model/language/text_decoder.h"
+#include "model/vision/encoder.h"
 #include "tensor/rope.h"
 
 enum omma_generation_stage {
@@ -29,10 +30,8 @@ enum omma_generation_stage {
 
 /* A tile to be encoded. */
 struct omma_generation_tile {
-    const uint8_t *pixels;
-    float *tokens; /* where its visual tokens go: [tokens_per_tile][hidden] */
-    size_t index;  /* over all pictures of the request */
-    size_t first;  /* position of its first token in the prompt */
+    struct omma_encoder_tile tile; /* index: over all pictures of the request */
+    size_t first;                  /* position of its first token in the prompt */
 };
 
 /* Made by the thread that submits it, then the engine's thread's alone. */
@@ -44,7 +43,7 @@ struct omma_generation {
 
     /* the scheduler's */
     struct omma_generation *next;
-    uint64_t turn; /* when a tile or chunk of it was computed last */
+    uint64_t turn, tile_turn; /* when a chunk, or a tile, of it was computed last */
     bool is_planned;
 
     struct omma_rope rope;
@@ -52,7 +51,7 @@ struct omma_generation {
     size_t rope_length;       /* of the prompt */
     float *visual;            /* [n_image_tokens][hidden] of the tiles encoded, NULL: none */
     struct omma_generation_tile *tiles; /* [n_tiles], in their order in the prompt */
-    size_t n_tiles, n_encoded;
+    size_t n_tiles, n_taken, n_encoded;
     struct omma_sampler *sampler;
     struct omma_text_decoder *decoder;
     int32_t next_id; /* of the answer, not cached yet */
@@ -74,14 +73,18 @@ void omma_generation_destroy(struct omma_generation **generation);
  */
 enum omma_status omma_generation_begin(struct omma_generation *g, struct omma_error *error);
 
-/* The tile to encode next; NULL: none is left. */
-const struct omma_generation_tile *omma_generation_tile(const struct omma_generation *g);
+/* Whether a tile is to be encoded that was not taken yet; and take it.  They are encoded in this
+ * order. */
+bool omma_generation_has_tile(const struct omma_generation *g);
+const struct omma_encoder_tile *omma_generation_take_tile(struct omma_generation *g);
 
-/* That tile was encoded. */
-enum omma_status omma_generation_tile_done(struct omma_generation *g, struct omma_error *error);
+/* The first of those taken was encoded in so many seconds; tokens: what became of it, or NULL if
+ * they are in their place. */
+enum omma_status omma_generation_tile_done(struct omma_generation *g, const float *tokens,
+                                           double seconds, struct omma_error *error);
 
-/* Tokens that the next pass can take, `most` at most: of the prompt where its tiles are encoded, or
- * the answer's last. */
+/* Tokens that the next pass can take, `most` at most: of the prompt up to the first tile that is
+ * not encoded, or the answer's last. */
 size_t omma_generation_next_tokens(const struct omma_generation *g, size_t most);
 
 /* Describe n of them for a pass; visual[n] and positions[n] are filled in and belong to it. */

@@ -16,6 +16,7 @@ struct counters {
     _Atomic uint64_t n_requests, n_refused, n_finished, n_cancelled, n_failed;
     _Atomic uint64_t prefilled_tokens, cached_tokens, decoded_tokens, n_tiles, n_passes;
     _Atomic uint64_t busy_ns, encode_ns, queue_ns;
+    _Atomic uint64_t tile_queue_ns, lent_to_vision_ns, lent_to_language_ns;
     _Atomic size_t n_unfinished, n_active, n_tiles_waiting;
 };
 
@@ -37,6 +38,7 @@ struct omma_scheduler {
     struct omma_generation **active; /* [max_batch], in the order in which they became it */
     size_t n_active;
     uint64_t turn;
+    bool goes_on;                            /* the next step can compute something */
     struct part *parts;                      /* [max_batch] of the pass at hand */
     struct omma_decoder_sequence *sequences; /* [max_batch] */
     size_t n_parts, n_rows;
@@ -125,9 +127,17 @@ enum omma_status omma_scheduler_submit(struct omma_scheduler *scheduler,
                             scheduler->max_batch, scheduler->max_queue);
 }
 
-bool omma_scheduler_has_work(const struct omma_scheduler *scheduler)
+bool omma_scheduler_has_requests(const struct omma_scheduler *scheduler)
 {
     return atomic_load(&scheduler->counters.n_unfinished) > 0;
+}
+
+bool omma_scheduler_has_work(const struct omma_scheduler *scheduler)
+{
+    const struct omma_vision_pool *pool = scheduler->engine->pool;
+
+    return scheduler->first_arrived != NULL || scheduler->goes_on ||
+           (pool != NULL && omma_vision_pool_has_news(pool));
 }
 
 static void add_seconds(_Atomic uint64_t *ns, double seconds)
@@ -148,6 +158,9 @@ static void end(struct omma_scheduler *scheduler, struct omma_generation *g,
                      1);
     atomic_fetch_sub(&counters->n_tiles_waiting, g->n_tiles - g->n_encoded);
     atomic_fetch_sub(&counters->n_unfinished, 1);
+    if (scheduler->engine->pool != NULL) {
+        omma_vision_pool_abandon(scheduler->engine->pool, g);
+    }
     omma_generation_end(&g, status, finish);
 }
 
@@ -251,62 +264,128 @@ static void admit(struct omma_scheduler *scheduler)
     }
 }
 
-/* Whether a goes before b, which became active before it. */
-static bool goes_before(const struct omma_generation *a, const struct omma_generation *b)
+/* Whether a's turn is before b's, which became active before it; a_turn, b_turn: their last ones.
+ */
+static bool goes_before(const struct omma_generation *a, uint64_t a_turn,
+                        const struct omma_generation *b, uint64_t b_turn)
 {
-    return b == NULL || a->work.priority > b->work.priority ||
-           (a->work.priority == b->work.priority && a->turn < b->turn);
+    return a->work.priority > b->work.priority ||
+           (a->work.priority == b->work.priority && a_turn < b_turn);
+}
+
+/* The generation whose tile is next; NULL: there is none. */
+static struct omma_generation *next_with_tile(const struct omma_scheduler *scheduler)
+{
+    struct omma_generation *best = NULL;
+
+    for (size_t i = 0; i < scheduler->n_active; i++) {
+        struct omma_generation *g = scheduler->active[i];
+
+        if (omma_generation_has_tile(g) &&
+            (best == NULL || goes_before(g, g->tile_turn, best, best->tile_turn))) {
+            best = g;
+        }
+    }
+    return best;
+}
+
+static const struct omma_encoder_tile *take_tile(struct omma_scheduler *scheduler,
+                                                 struct omma_generation *g)
+{
+    g->tile_turn = ++scheduler->turn;
+    return omma_generation_take_tile(g);
+}
+
+/* Note a tile that was encoded. */
+static void tile_done(struct omma_scheduler *scheduler, struct omma_generation *g,
+                      const float *tokens, double seconds)
+{
+    enum omma_status status;
+
+    add_seconds(&scheduler->counters.encode_ns, seconds);
+    atomic_fetch_add(&scheduler->counters.n_tiles, 1);
+    atomic_fetch_sub(&scheduler->counters.n_tiles_waiting, 1);
+    status = omma_generation_tile_done(g, tokens, seconds, &g->session->end_error);
+    if (status != OMMA_OK) {
+        end_active(scheduler, index_of(scheduler, g), status, OMMA_FINISH_ERROR);
+    }
 }
 
 struct tile_pass {
     struct omma_encoder *encoder;
-    const struct omma_generation_tile *tile;
-    const struct omma_observer *observer;
+    const struct omma_encoder_tile *tile;
 };
 
 static void run_tile(struct omma_thread *self, void *argument)
 {
     const struct tile_pass *pass = argument;
 
-    omma_encoder_tile(self, pass->encoder, pass->tile->pixels, pass->tile->index, pass->observer,
-                      pass->tile->tokens);
+    omma_encoder_tile(self, pass->encoder, pass->tile);
 }
 
-static enum omma_status encode_tile(struct omma_scheduler *scheduler, struct omma_generation *g,
-                                    struct omma_error *error)
+/* Without a pool: encode a tile, if there is one. */
+static void encode_here(struct omma_scheduler *scheduler)
 {
     struct omma_engine *engine = scheduler->engine;
-    struct tile_pass pass = {.tile = omma_generation_tile(g), .observer = &g->work.observer};
+    struct omma_generation *g = next_with_tile(scheduler);
     double start = omma_clock_now();
-
-    OMMA_TRY(omma_engine_encoder(engine, &pass.encoder, error));
-    omma_team_run(engine->team, run_tile, &pass);
-    add_seconds(&scheduler->counters.encode_ns, omma_clock_now() - start);
-    atomic_fetch_add(&scheduler->counters.n_tiles, 1);
-    atomic_fetch_sub(&scheduler->counters.n_tiles_waiting, 1);
-    return omma_generation_tile_done(g, error);
-}
-
-/* Encode a tile, if there is one. */
-static void encode(struct omma_scheduler *scheduler)
-{
-    struct omma_generation *best = NULL;
+    struct tile_pass pass;
     enum omma_status status;
 
-    for (size_t i = 0; i < scheduler->n_active; i++) {
-        struct omma_generation *g = scheduler->active[i];
-
-        if (omma_generation_tile(g) != NULL && goes_before(g, best)) {
-            best = g;
-        }
-    }
-    if (best == NULL) {
+    if (g == NULL) {
         return;
     }
-    best->turn = ++scheduler->turn;
-    status = encode_tile(scheduler, best, &best->session->end_error);
+    status = omma_engine_encoder(engine, &pass.encoder, &g->session->end_error);
     if (status != OMMA_OK) {
-        end_active(scheduler, index_of(scheduler, best), status, OMMA_FINISH_ERROR);
+        end_active(scheduler, index_of(scheduler, g), status, OMMA_FINISH_ERROR);
+        return;
+    }
+    pass.tile = take_tile(scheduler, g);
+    omma_team_run(engine->team, run_tile, &pass);
+    tile_done(scheduler, g, NULL, omma_clock_now() - start);
+}
+
+/* Take what the pool has encoded. */
+static void collect_tiles(struct omma_scheduler *scheduler)
+{
+    struct omma_engine *engine = scheduler->engine;
+    struct omma_encoded_tile encoded;
+
+    while (engine->pool != NULL && omma_vision_pool_take(engine->pool, &encoded)) {
+        add_seconds(&scheduler->counters.tile_queue_ns, encoded.queue_s);
+        add_seconds(&scheduler->counters.lent_to_vision_ns,
+                    encoded.lent_s * (double)(engine->split.n_threads - engine->split.n_vision));
+        tile_done(scheduler, encoded.owner, encoded.tokens, encoded.encode_s);
+    }
+}
+
+/* Give the pool tiles as long as it has room. */
+static void hand_out_tiles(struct omma_scheduler *scheduler)
+{
+    struct omma_generation *g;
+
+    while ((g = next_with_tile(scheduler)) != NULL) {
+        struct omma_vision_pool *pool;
+        enum omma_status status =
+            omma_engine_pool(scheduler->engine, &pool, &g->session->end_error);
+
+        if (status != OMMA_OK) {
+            end_active(scheduler, index_of(scheduler, g), status, OMMA_FINISH_ERROR);
+        } else if (omma_vision_pool_has_room(pool)) {
+            omma_vision_pool_add(pool, g, take_tile(scheduler, g));
+        } else {
+            break;
+        }
+    }
+}
+
+static void encode(struct omma_scheduler *scheduler)
+{
+    if (scheduler->engine->info.n_vision_threads == 0) {
+        encode_here(scheduler);
+    } else {
+        collect_tiles(scheduler);
+        hand_out_tiles(scheduler);
     }
 }
 
@@ -330,7 +409,8 @@ static struct omma_generation *next_prompt(const struct omma_scheduler *schedule
         struct omma_generation *g = scheduler->active[i];
 
         if (g->stage == OMMA_GENERATION_PROMPT && !g->is_planned &&
-            omma_generation_next_tokens(g, 1) > 0 && goes_before(g, best)) {
+            omma_generation_next_tokens(g, 1) > 0 &&
+            (best == NULL || goes_before(g, g->turn, best, best->turn))) {
             best = g;
         }
     }
@@ -378,9 +458,16 @@ static int run_pass(struct omma_scheduler *scheduler, enum omma_pass_kind kind,
 {
     struct omma_decoder_pass pass = {
         .kind = kind, .sequences = sequences, .n_sequences = n, .logits = logits};
+    struct omma_engine *engine = scheduler->engine;
+    double start = omma_clock_now();
+    int bad_layer = omma_engine_forward(engine, &pass);
 
     atomic_fetch_add(&scheduler->counters.n_passes, 1);
-    return omma_engine_forward(scheduler->engine, &pass);
+    if (engine->last_team != engine->language_team) {
+        add_seconds(&scheduler->counters.lent_to_language_ns,
+                    (omma_clock_now() - start) * (double)engine->split.n_vision);
+    }
+    return bad_layer;
 }
 
 static enum omma_status fail_not_finite(const struct omma_decoder_sequence *sequence, int layer,
@@ -452,6 +539,24 @@ static void compute(struct omma_scheduler *scheduler)
     run_plan(scheduler, is_deterministic ? OMMA_PASS_PROMPTS : OMMA_PASS_MIXED);
 }
 
+static bool can_go_on(const struct omma_scheduler *scheduler)
+{
+    bool encodes_here = scheduler->engine->info.n_vision_threads == 0;
+
+    if (scheduler->waiting != NULL && scheduler->n_active < scheduler->max_batch) {
+        return true;
+    }
+    for (size_t i = 0; i < scheduler->n_active; i++) {
+        const struct omma_generation *g = scheduler->active[i];
+
+        if (omma_generation_next_tokens(g, 1) > 0 ||
+            (encodes_here && omma_generation_has_tile(g))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void omma_scheduler_step(struct omma_scheduler *scheduler)
 {
     take_arrivals(scheduler);
@@ -460,6 +565,8 @@ void omma_scheduler_step(struct omma_scheduler *scheduler)
     encode(scheduler);
     end_those_over(scheduler);
     compute(scheduler);
+    scheduler->goes_on = can_go_on(scheduler);
+    omma_cores_set_work(&scheduler->engine->cores, OMMA_SIDE_LANGUAGE, scheduler->goes_on);
 }
 
 void omma_engine_stats(const struct omma_engine *engine, struct omma_engine_stats *stats)
@@ -485,5 +592,8 @@ void omma_engine_stats(const struct omma_engine *engine, struct omma_engine_stat
         .busy_s = 1e-9 * (double)atomic_load(&counters->busy_ns),
         .encode_s = 1e-9 * (double)atomic_load(&counters->encode_ns),
         .queue_s = 1e-9 * (double)atomic_load(&counters->queue_ns),
+        .tile_queue_s = 1e-9 * (double)atomic_load(&counters->tile_queue_ns),
+        .lent_to_vision_s = 1e-9 * (double)atomic_load(&counters->lent_to_vision_ns),
+        .lent_to_language_s = 1e-9 * (double)atomic_load(&counters->lent_to_language_ns),
     };
 }

@@ -2,9 +2,10 @@
  * scheduler.h - several requests side by side: which of them a pass computes, and how much.
  *
  * A step of the engine's thread: requests that came are lined up; those that were cancelled or are
- * late end; others take the free places; a tile of one is encoded; and one pass over the language
- * model's weights takes the last token of every answer and, up to a chunk in all, tokens of
- * prompts. So an answer waits for one tile and one chunk at most, however long other prompts are.
+ * late end; others take the free places; tiles go to the vision pool and come back (without one, a
+ * tile of one request is encoded); and one pass over the language model's weights takes the last
+ * token of every answer and, up to a chunk in all, tokens of prompts. So an answer waits for one
+ * chunk at most (without a pool, and one tile), however long other prompts are.
  *
  * Places, tiles and chunks go to the largest priority first; within one, places in the order of
  * arrival, tiles and chunks in turn.
@@ -30,7 +31,10 @@ enum omma_status omma_scheduler_submit(struct omma_scheduler *scheduler,
                                        struct omma_generation *generation,
                                        struct omma_error *error);
 
-/* With the engine's lock held: whether there are requests. */
+/* Whether there are requests; from any thread. */
+bool omma_scheduler_has_requests(const struct omma_scheduler *scheduler);
+
+/* On the engine's thread, with its lock held: whether a step would do something. */
 bool omma_scheduler_has_work(const struct omma_scheduler *scheduler);
 
 /* On the engine's thread. */

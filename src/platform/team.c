@@ -31,8 +31,9 @@ struct member {
 struct omma_team {
     struct omma_barrier *barrier;
     struct omma_topology *topology;
-    struct omma_seat *seats; /* [n_threads] */
-    struct member *members;  /* [n_threads] */
+    const struct omma_team *of; /* whose topology it is; NULL: its own */
+    struct omma_seat *seats;    /* [n_threads] */
+    struct member *members;     /* [n_threads] */
     struct omma_team_node *nodes;
     size_t n_threads, n_nodes;
     size_t scratch_bytes;
@@ -89,11 +90,23 @@ static enum omma_status try_threads(size_t n, struct omma_error *error)
     return OMMA_OK;
 }
 
-static void settle(struct omma_thread *self, void *argument)
+static void bind_thread(struct omma_thread *self, void *argument)
 {
     struct omma_team *team = argument;
 
     omma_topology_bind(team->topology, team->seats[self->index].core);
+}
+
+void omma_team_settle(struct omma_team *team)
+{
+    omma_team_run(team, bind_thread, team);
+}
+
+static void settle(struct omma_thread *self, void *argument)
+{
+    struct omma_team *team = argument;
+
+    bind_thread(self, argument);
     if (self->scratch != NULL) {
         memset(self->scratch, 0, team->scratch_bytes);
     }
@@ -157,30 +170,75 @@ static enum omma_status choose_number(struct omma_team *team,
     return OMMA_OK;
 }
 
-/* Seats, the barrier over them, and which threads make a node. */
-static enum omma_status seat_threads(struct omma_team *team, struct omma_error *error)
+/* Seats and nodes as the other team has them. */
+static void borrow_seats(struct omma_team *team, const size_t *threads)
 {
-    bool is_crowded = team->n_threads > omma_topology_n_cores(team->topology);
+    const struct omma_team *of = team->of;
 
-    team->seats = calloc(team->n_threads, sizeof *team->seats);
-    team->nodes = calloc(team->n_threads, sizeof *team->nodes);
-    team->members = aligned_alloc(64, team->n_threads * sizeof *team->members);
-    if (team->seats == NULL || team->nodes == NULL || team->members == NULL) {
-        return omma_fail_memory(error, team->n_threads * sizeof *team->members, "a team");
+    team->n_nodes = of->n_nodes;
+    for (size_t i = 0; i < of->n_nodes; i++) {
+        team->nodes[i] = (struct omma_team_node){.topology_node = of->nodes[i].topology_node};
     }
-    OMMA_TRY(omma_seats_plan(team->topology, team->n_threads, team->seats, error));
-    OMMA_TRY(omma_barrier_create(team->seats, team->n_threads,
-                                 is_crowded ? SPINS_OVERSUBSCRIBED : SPINS, &team->barrier, error));
+    for (size_t i = 0; i < team->n_threads; i++) {
+        struct omma_team_node *node = &team->nodes[of->members[threads[i]].thread.node];
+
+        team->seats[i] = of->seats[threads[i]];
+        if (node->n_threads++ == 0) {
+            node->first_thread = i;
+        }
+    }
+}
+
+/* Nodes that neighbouring seats have. */
+static void find_nodes(struct omma_team *team)
+{
     for (size_t i = 0; i < team->n_threads; i++) {
         if (i == 0 || team->seats[i].node != team->seats[i - 1].node) {
             team->nodes[team->n_nodes++] =
                 (struct omma_team_node){.topology_node = team->seats[i].node, .first_thread = i};
         }
         team->nodes[team->n_nodes - 1].n_threads++;
+    }
+}
+
+static size_t node_of(const struct omma_team *team, size_t thread)
+{
+    size_t node = 0;
+
+    while (thread - team->nodes[node].first_thread >= team->nodes[node].n_threads) {
+        node++;
+    }
+    return node;
+}
+
+/* Seats, the barrier over them, and which threads make a node. */
+static enum omma_status seat_threads(struct omma_team *team,
+                                     const struct omma_team_options *options,
+                                     struct omma_error *error)
+{
+    size_t n_nodes =
+        team->of != NULL ? omma_max(team->n_threads, team->of->n_nodes) : team->n_threads;
+    bool is_crowded = team->n_threads > omma_topology_n_cores(team->topology);
+
+    team->seats = calloc(team->n_threads, sizeof *team->seats);
+    team->nodes = calloc(n_nodes, sizeof *team->nodes);
+    team->members = aligned_alloc(64, team->n_threads * sizeof *team->members);
+    if (team->seats == NULL || team->nodes == NULL || team->members == NULL) {
+        return omma_fail_memory(error, team->n_threads * sizeof *team->members, "a team");
+    }
+    if (team->of != NULL) {
+        borrow_seats(team, options->of_threads);
+    } else {
+        OMMA_TRY(omma_seats_plan(team->topology, team->n_threads, team->seats, error));
+        find_nodes(team);
+    }
+    OMMA_TRY(omma_barrier_create(team->seats, team->n_threads,
+                                 is_crowded ? SPINS_OVERSUBSCRIBED : SPINS, &team->barrier, error));
+    for (size_t i = 0; i < team->n_threads; i++) {
         team->members[i].thread = (struct omma_thread){
             .index = i,
             .n_threads = team->n_threads,
-            .node = team->n_nodes - 1,
+            .node = node_of(team, i),
             .team = team,
             .scratch = team->scratch == NULL ? NULL : team->scratch + i * team->scratch_stride,
             .scratch_bytes = team->scratch_bytes,
@@ -199,11 +257,16 @@ enum omma_status omma_team_create(const struct omma_team_options *options, struc
         return omma_fail_memory(error, sizeof *made, "a team");
     }
     made->scratch_bytes = options->scratch_bytes;
-    OMMA_TRY_OR(status, fail, omma_topology_open(options->machine, &made->topology, error));
+    made->of = options->of;
+    if (made->of != NULL) {
+        made->topology = made->of->topology;
+    } else {
+        OMMA_TRY_OR(status, fail, omma_topology_open(options->machine, &made->topology, error));
+    }
     OMMA_TRY_OR(status, fail, choose_number(made, options, error));
     OMMA_TRY_OR(status, fail, try_threads(made->n_threads - 1, error));
     OMMA_TRY_OR(status, fail, take_scratch(made, error));
-    OMMA_TRY_OR(status, fail, seat_threads(made, error));
+    OMMA_TRY_OR(status, fail, seat_threads(made, options, error));
     OMMA_TRY_OR(status, fail, check_region(made, error));
     omma_team_run(made, settle, made);
     *team = made;
@@ -224,7 +287,9 @@ void omma_team_destroy(struct omma_team **team)
     if (gone->scratch != NULL) {
         munmap(gone->scratch, gone->scratch_stride * gone->n_threads);
     }
-    omma_topology_close(&gone->topology);
+    if (gone->of == NULL) {
+        omma_topology_close(&gone->topology);
+    }
     omma_barrier_destroy(&gone->barrier);
     free(gone->seats);
     free(gone->nodes);

@@ -36,12 +36,16 @@ struct omma_team_options {
     size_t scratch_bytes;       /* a thread; 0: none */
     const struct omma_log *log; /* told when there are more threads than cores; may be NULL */
     const struct omma_topology_options *machine; /* NULL: this one, all of it */
+    /* a team on the cores of some threads of another, which outlives it; NULL: none */
+    const struct omma_team *of;
+    const size_t *of_threads; /* [n_threads], growing */
 };
 
-/* A NUMA node of a team, by the memory that its threads are nearest to. */
+/* A NUMA node of a team, by the memory that its threads are nearest to.  A team of another's
+ * threads has the other's nodes. */
 struct omma_team_node {
     size_t topology_node;           /* its number in the team's topology */
-    size_t first_thread, n_threads; /* consecutive */
+    size_t first_thread, n_threads; /* consecutive; n_threads 0: only the other has any there */
 };
 
 enum omma_status omma_team_create(const struct omma_team_options *options, struct omma_team **team,
@@ -62,9 +66,14 @@ const struct omma_topology *omma_team_topology(const struct omma_team *team);
 typedef void (*omma_team_work_fn)(struct omma_thread *self, void *argument);
 
 /* Run work on every thread and wait for all.  One caller at a time, always the same thread (OpenMP
- * keeps its workers by caller).  The caller, who is thread 0, is bound meanwhile only: what it
- * starts elsewhere, threads and programs, would inherit its one core. */
+ * keeps its workers by caller); one that runs several teams calls omma_team_settle() between them.
+ * The caller, who is thread 0, is bound meanwhile only: what it starts elsewhere, threads and
+ * programs, would inherit its one core. */
 void omma_team_run(struct omma_team *team, omma_team_work_fn work, void *argument);
+
+/* Bind the threads to their cores once more: before the first run after the caller ran another
+ * team, as OpenMP gives both the same workers. */
+void omma_team_settle(struct omma_team *team);
 
 /* Wait until all threads of the team are here.  What they wrote before is seen by all after. */
 void omma_team_barrier(struct omma_thread *self);

@@ -81,7 +81,7 @@ struct answer {
     char text[4096];
     size_t n_bytes;
     int32_t ids[2048];
-    size_t n_ids, n_progress;
+    size_t n_ids, n_tiles, n_prefilled;
     struct omma_event done;
     enum omma_status status;
     struct omma_error error;
@@ -102,7 +102,13 @@ static void collect(struct omma_session *session, struct answer *answer)
         if (event.type == OMMA_EVENT_TOKEN) {
             answer->ids[answer->n_ids++] = event.id;
         }
-        answer->n_progress += event.type == OMMA_EVENT_PROGRESS;
+        if (event.type == OMMA_EVENT_PROGRESS && event.phase == OMMA_PHASE_ENCODE) {
+            assert_int_equal(event.n_done, ++answer->n_tiles);
+        } else if (event.type == OMMA_EVENT_PROGRESS) {
+            assert_true(event.n_done > answer->n_prefilled);
+            assert_true(event.n_done <= event.n_total);
+            answer->n_prefilled = event.n_done;
+        }
     } while (event.type != OMMA_EVENT_DONE);
     answer->done = event;
     assert_int_equal(answer->n_ids, event.usage.completion_tokens);
@@ -155,7 +161,8 @@ static void test_second_turn_reuses_the_first(void **state)
     assert_int_equal(answer.done.usage.n_tiles, 3);
     assert_int_equal(answer.done.usage.image_tokens, 768);
     assert_int_equal(answer.done.usage.cached_tokens, 0);
-    assert_int_equal(answer.n_progress, 3 + (answer.done.usage.prompt_tokens + 511) / 512);
+    assert_int_equal(answer.n_tiles, 3);
+    assert_int_equal(answer.n_prefilled, answer.done.usage.prompt_tokens);
 
     ask(session, &second, &again);
     ask(fresh, &second, &alone);

@@ -358,20 +358,35 @@ static void project(struct omma_thread *self, struct omma_encoder *encoder, size
                  tokens);
 }
 
-void omma_encoder_tile(struct omma_thread *self, struct omma_encoder *encoder, const uint8_t *tile,
-                       size_t tile_index, const struct omma_observer *observer, float *tokens)
+size_t omma_encoder_n_stages(const struct omma_encoder *encoder)
+{
+    return encoder->config->vision.n_layers + 2;
+}
+
+void omma_encoder_stage(struct omma_thread *self, struct omma_encoder *encoder, size_t stage,
+                        const struct omma_encoder_tile *tile)
 {
     const struct omma_vision_config *vision = &encoder->config->vision;
     const struct omma_weights *weights = omma_weights_of_node(encoder->weights, self->node);
 
-    embed(self, encoder, tile, tile_index, observer);
-    for (size_t i = 0; i < vision->n_layers; i++) {
-        const struct omma_vision_layer *layer = &weights->vision.layers[i];
+    if (stage == 0) {
+        embed(self, encoder, tile->pixels, tile->index, tile->observer);
+    } else if (stage <= vision->n_layers) {
+        const struct omma_vision_layer *layer = &weights->vision.layers[stage - 1];
 
         attend(self, encoder, layer);
         feed_forward(self, encoder, layer);
-        omma_observe(self, observer, "vision.layer", (int)i, tile_index * encoder->n_rows,
-                     encoder->n_rows, vision->hidden, encoder->h);
+        omma_observe(self, tile->observer, "vision.layer", (int)stage - 1,
+                     tile->index * encoder->n_rows, encoder->n_rows, vision->hidden, encoder->h);
+    } else {
+        project(self, encoder, tile->index, tile->observer, tile->tokens);
     }
-    project(self, encoder, tile_index, observer, tokens);
+}
+
+void omma_encoder_tile(struct omma_thread *self, struct omma_encoder *encoder,
+                       const struct omma_encoder_tile *tile)
+{
+    for (size_t stage = 0; stage < omma_encoder_n_stages(encoder); stage++) {
+        omma_encoder_stage(self, encoder, stage, tile);
+    }
 }

@@ -25,10 +25,22 @@ enum omma_status omma_encoder_create(const struct omma_config *config,
                                      struct omma_encoder **encoder, struct omma_error *error);
 void omma_encoder_destroy(struct omma_encoder **encoder);
 
-/* tokens[tokens_per_tile][hidden] of a tile, RGB8 [tile_size][tile_size][3].  By all threads; ends
- * with a barrier.  Rows of observed stages are numbered from tile_index on. */
-void omma_encoder_tile(struct omma_thread *self, struct omma_encoder *encoder, const uint8_t *tile,
-                       size_t tile_index, const struct omma_observer *observer, float *tokens);
+struct omma_encoder_tile {
+    const uint8_t *pixels;                /* RGB8 [tile_size][tile_size][3] */
+    size_t index;                         /* rows of observed stages are numbered by it */
+    const struct omma_observer *observer; /* may be NULL */
+    float *tokens;                        /* the result: [tokens_per_tile][hidden] */
+};
+
+/* Encode a tile.  By all threads; ends with a barrier. */
+void omma_encoder_tile(struct omma_thread *self, struct omma_encoder *encoder,
+                       const struct omma_encoder_tile *tile);
+
+/* The same in steps, one after the other: 0 embeds, each layer is one, the last one projects.
+ * Other threads, and more or fewer of them, may take the next: the bits are the same. */
+size_t omma_encoder_n_stages(const struct omma_encoder *encoder);
+void omma_encoder_stage(struct omma_thread *self, struct omma_encoder *encoder, size_t stage,
+                        const struct omma_encoder_tile *tile);
 
 /* Scratch that a thread needs. */
 size_t omma_encoder_scratch_bytes(const struct omma_config *config);
