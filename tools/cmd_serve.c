@@ -48,6 +48,7 @@ static const struct serve_values defaults = {
     .max_images = 64,
     .max_pixels = 64000000,
     .drain_s = 30,
+    .engine = {.vision_threads = "auto"},
 };
 
 /* clang-format off */
@@ -101,6 +102,7 @@ static const struct option_row rows[] = {
      .minimum = 0, .maximum = 86400,
      .help = "how long requests may go on after SIGTERM; 30 if not given"},
     ENGINE_OPTIONS(struct serve_values, engine),
+    VISION_OPTION(struct serve_values, engine),
     VERBOSE_OPTION(struct serve_values, verbose),
     {0},
 };

@@ -38,6 +38,12 @@ static void put_engine(FILE *out, const struct omma_engine_stats *stats)
         (double)stats->n_passes);
     put(out, "busy_seconds_total", "counter", "Time in such passes.", stats->busy_s);
     put(out, "encode_seconds_total", "counter", "Time in encoding tiles.", stats->encode_s);
+    put(out, "tile_queue_seconds_total", "counter", "Time that tiles lay before the vision pool.",
+        stats->tile_queue_s);
+    put(out, "lent_to_vision_seconds_total", "counter",
+        "Core-seconds of the other threads in encoding tiles.", stats->lent_to_vision_s);
+    put(out, "lent_to_language_seconds_total", "counter",
+        "Core-seconds of the vision threads in passes.", stats->lent_to_language_s);
     put(out, "computed_requests_total", "counter", "Requests that the engine took.",
         (double)stats->n_requests);
 }
