@@ -325,8 +325,16 @@ static void test_bad_bodies(void **state)
         {HI "\"stop\":[1]}", "invalid_value", "stop"},
         {HI "\"model\":5}", "invalid_value", "model"},
         {HI "\"tools\":[{}]}", "unsupported_parameter", "tools"},
-        {HI "\"response_format\":{\"type\":\"grammar\"}}", "unsupported_parameter",
-         "response_format"},
+        {HI "\"response_format\":{\"type\":\"grammar\"}}", "invalid_value",
+         "response_format.type: expected"},
+        {HI "\"response_format\":5}", "invalid_value", "response_format.type: expected"},
+        {HI "\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"x\"}}}",
+         "invalid_value", "response_format.json_schema.schema: expected an object"},
+        {HI "\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"schema\":"
+            "{\"properties\":{\"a\":{\"pattern\":\"b\"}}}}}}",
+         "invalid_value", "response_format: schema: #/properties/a/pattern: not supported"},
+        {HI "\"ignore_eos\":true,\"response_format\":{\"type\":\"json_object\"}}", "invalid_value",
+         "not supported beside ignore_eos"},
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -167,6 +167,100 @@ static void test_tokenize(void **state)
     free(url);
 }
 
+/* The answer's text as JSON; its finish_reason must be "stop". */
+static json_t *ask_for_json(const struct test_server *server, const char *members)
+{
+    struct test_reply reply;
+    json_t *root, *choice, *value;
+    char body[1024];
+
+    snprintf(body, sizeof body, "{\"messages\":[{\"role\":\"user\",\"content\":\"Count.\"}],%s}",
+             members);
+    test_chat(server, body, &reply);
+    if (reply.status != 200) {
+        fail_msg("status %d: %s", reply.status, reply.body);
+    }
+    root = parse(&reply);
+    choice = json_array_get(json_object_get(root, "choices"), 0);
+    assert_string_equal(json_string_value(json_object_get(choice, "finish_reason")), "stop");
+    value = json_loads(
+        json_string_value(json_object_get(json_object_get(choice, "message"), "content")),
+        JSON_DECODE_ANY, NULL);
+    assert_non_null(value);
+    json_decref(root);
+    test_reply_release(&reply);
+    return value;
+}
+
+#define SCHEMA(schema)                                                                             \
+    "\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"n\","               \
+    "\"strict\":true,\"schema\":" schema "}}"
+
+static void test_response_format(void **state)
+{
+    const struct test_server *server = *state;
+    struct test_reply reply;
+    json_t *value = ask_for_json(server, SCHEMA("{\"const\":\"a b\"}"));
+
+    assert_string_equal(json_string_value(value), "a b");
+    json_decref(value);
+    for (int seed = 0; seed < 8; seed++) { /* in the schema's order, whatever the order of words */
+        char members[512];
+
+        snprintf(members, sizeof members,
+                 SCHEMA("{\"type\":\"object\",\"properties\":{\"z\":{\"type\":\"string\","
+                        "\"maxLength\":4},\"a\":{\"enum\":[1,null]}},\"required\":[\"z\",\"a\"],"
+                        "\"additionalProperties\":false}") ",\"temperature\":2,\"seed\":%d",
+                 seed);
+        value = ask_for_json(server, members);
+        assert_int_equal(json_object_size(value), 2);
+        assert_true(json_is_string(json_object_get(value, "z")));
+        assert_true(json_is_null(json_object_get(value, "a")) ||
+                    json_integer_value(json_object_get(value, "a")) == 1);
+        json_decref(value);
+    }
+    test_chat(server,
+              "{\"messages\":[{\"role\":\"user\",\"content\":\"Count.\"}],\"max_tokens\":1,"
+              "\"response_format\":{\"type\":\"json_object\"}}",
+              &reply);
+    assert_int_equal(reply.status, 200);
+    assert_non_null(strstr(reply.body, "\"{"));
+    test_reply_release(&reply);
+}
+
+/* Equal questions with different schemas at the same time have answers of their own. */
+static void test_schemas_are_not_joined(void **state)
+{
+    const struct test_server *server = *state;
+    int connections[2];
+
+    for (int i = 0; i < 2; i++) {
+        char body[512], *bytes;
+        size_t n_bytes;
+
+        snprintf(body, sizeof body,
+                 "{\"messages\":[{\"role\":\"user\",\"content\":\"Count.\"}],%s%d%s}",
+                 "\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"schema\":"
+                 "{\"const\":1234567891234",
+                 i, "}}}");
+        bytes = test_chat_bytes(body, &n_bytes);
+        connections[i] = test_connect(server);
+        assert_true(test_send(connections[i], bytes, n_bytes));
+        free(bytes);
+    }
+    for (int i = 0; i < 2; i++) {
+        struct test_reply reply;
+        char text[32];
+
+        test_receive(connections[i], false, &reply);
+        snprintf(text, sizeof text, "\"1234567891234%d\"", i);
+        assert_int_equal(reply.status, 200);
+        assert_non_null(strstr(reply.body, text));
+        test_reply_release(&reply);
+        close(connections[i]);
+    }
+}
+
 /* Three ask for the same long answer; the first hears its beginning before the others ask, and goes
  * away before its end. */
 static void test_joined_requests(void **state)
@@ -292,6 +386,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_logprobs),
         cmocka_unit_test(test_tokenize),
+        cmocka_unit_test(test_response_format),
+        cmocka_unit_test(test_schemas_are_not_joined),
         cmocka_unit_test(test_joined_requests),
         cmocka_unit_test(test_abandoned_request),
         cmocka_unit_test(test_page),

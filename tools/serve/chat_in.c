@@ -23,6 +23,7 @@ static const char *const supported[] = {
     "model",
     "n",
     "repetition_penalty",
+    "response_format",
     "seed",
     "stop",
     "stream",
@@ -34,25 +35,10 @@ static const char *const supported[] = {
 
 /* Fields that the API has and omma has not. */
 static const char *const unsupported[] = {
-    "audio",
-    "best_of",
-    "echo",
-    "frequency_penalty",
-    "function_call",
-    "functions",
-    "guided_choice",
-    "guided_json",
-    "guided_regex",
-    "logit_bias",
-    "modalities",
-    "prediction",
-
-    "prompt_logprobs",
-    "response_format",
-    "suffix",
-    "tool_choice",
-    "tools",
-    "web_search_options",
+    "audio",      "best_of",       "echo",        "function_call",
+    "functions",  "guided_choice", "guided_json", "guided_regex",
+    "logit_bias", "modalities",    "prediction",  "prompt_logprobs",
+    "suffix",     "tool_choice",   "tools",       "web_search_options",
 };
 
 static bool is_among(const char *name, const char *const *names, size_t n)
@@ -65,12 +51,10 @@ static bool is_among(const char *name, const char *const *names, size_t n)
     return false;
 }
 
-/* Whether a field asks for nothing: null, false, 0, "", "none", "auto", empty, ["text"], or a
- * response_format of text. */
+/* Whether a field asks for nothing: null, false, 0, "", "none", "auto", empty, or ["text"]. */
 static bool is_neutral(const json_t *value)
 {
     const char *word = json_string_value(value);
-    const char *type = json_string_value(json_object_get(value, "type"));
 
     if (json_is_array(value) && json_array_size(value) == 1) {
         word = json_string_value(json_array_get(value, 0));
@@ -81,8 +65,7 @@ static bool is_neutral(const json_t *value)
            (word != NULL &&
             (*word == '\0' || strcmp(word, "none") == 0 || strcmp(word, "auto") == 0)) ||
            (json_is_array(value) && json_array_size(value) == 0) ||
-           (json_is_object(value) && json_object_size(value) == 0) ||
-           (type != NULL && strcmp(type, "text") == 0 && json_object_size(value) == 1);
+           (json_is_object(value) && json_object_size(value) == 0);
 }
 
 static bool check_names(struct chat_in *chat, struct problem *problem)
@@ -221,6 +204,35 @@ static bool read_logprobs(struct chat_in *chat, struct problem *problem)
     return true;
 }
 
+/* {"type": "text"}, "json_object", or "json_schema" with the schema. */
+static bool read_response_format(struct chat_in *chat, struct problem *problem)
+{
+    const json_t *format = json_in_get(chat->root, "response_format");
+    const json_t *schema = json_object_get(json_object_get(format, "json_schema"), "schema");
+    const char *type = json_string_value(json_object_get(format, "type"));
+
+    if (format == NULL || (type != NULL && strcmp(type, "text") == 0)) {
+        return true;
+    }
+    if (chat->ignores_stop_ids) {
+        return problem_set(problem, 400, "invalid_value", "response_format",
+                           "response_format: not supported beside ignore_eos");
+    }
+    if (type != NULL && strcmp(type, "json_object") == 0) {
+        chat->schema = strdup("{\"type\":\"object\"}");
+    } else if (type != NULL && strcmp(type, "json_schema") == 0) {
+        if (!json_is_object(schema)) {
+            return problem_set(problem, 400, "invalid_value", "response_format.json_schema.schema",
+                               "response_format.json_schema.schema: expected an object");
+        }
+        chat->schema = json_dumps(schema, JSON_COMPACT);
+    } else {
+        return problem_set(problem, 400, "invalid_value", "response_format.type",
+                           "response_format.type: expected text, json_object or json_schema");
+    }
+    return chat->schema != NULL || problem_set_memory(problem);
+}
+
 bool chat_in_read(json_t *root, const struct chat_limits *limits, struct chat_in *chat,
                   struct problem *problem)
 {
@@ -242,7 +254,7 @@ bool chat_in_read(json_t *root, const struct chat_limits *limits, struct chat_in
     }
     return read_stops(chat, problem) && read_sampling(chat, problem) &&
            read_max_tokens(chat, limits, problem) && read_stream(chat, problem) &&
-           read_logprobs(chat, problem);
+           read_logprobs(chat, problem) && read_response_format(chat, problem);
 }
 
 void chat_in_release(struct chat_in *chat)
@@ -254,6 +266,7 @@ void chat_in_release(struct chat_in *chat)
     free(chat->turns);
     free(chat->pictures);
     free(chat->stops);
+    free(chat->schema);
     json_decref(chat->root);
     *chat = (struct chat_in){0};
 }

@@ -42,6 +42,7 @@ struct chat_in {
     bool ignores_stop_ids; /* goes on to max_tokens, for measuring */
     bool has_logprobs;
     size_t n_top_logprobs;
+    char *schema;      /* what the answer is held to; NULL: nothing */
     char ignored[256]; /* names of fields that were ignored, with commas */
 };
 

@@ -172,6 +172,7 @@ static enum omma_status submit(struct server *server, struct slot *slot, struct 
         .stops = job->stops,
         .n_stops = job->n_stops,
         .ignore_stop_ids = job->ignores_stop_ids,
+        .schema = job->schema,
         .logprobs = job->has_logprobs,
         .n_top_logprobs = job->n_top_logprobs,
     };

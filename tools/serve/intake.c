@@ -110,8 +110,27 @@ static bool copy_stops(const struct chat_in *chat, struct job *job, struct probl
     return true;
 }
 
+/* The job's schema, made of the text that the request has, which becomes the job's. */
+static bool open_schema(const struct server *server, struct chat_in *chat, struct job *job,
+                        struct problem *problem)
+{
+    struct omma_error error;
+
+    job->schema_text = chat->schema;
+    chat->schema = NULL;
+    if (job->schema_text != NULL &&
+        omma_schema_open(server->model, job->schema_text, strlen(job->schema_text), &job->schema,
+                         &error) != OMMA_OK) {
+        return error.status == OMMA_STATUS_USAGE
+                   ? problem_set(problem, 400, "invalid_value", "response_format",
+                                 "response_format: %s", error.message)
+                   : problem_set_error(problem, "response_format", &error);
+    }
+    return true;
+}
+
 static bool make_job(const struct server *server, const struct exchange *exchange,
-                     const struct chat_in *chat, struct job **job, struct problem *problem)
+                     struct chat_in *chat, struct job **job, struct problem *problem)
 {
     struct job *made = calloc(1, sizeof *made);
 
@@ -124,8 +143,8 @@ static bool make_job(const struct server *server, const struct exchange *exchang
     made->has_logprobs = chat->has_logprobs;
     made->n_top_logprobs = chat->n_top_logprobs;
     made->number = exchange->number;
-    if (!open_pictures(server, chat, made, problem) || !render(server, chat, made, problem) ||
-        !copy_stops(chat, made, problem)) {
+    if (!open_schema(server, chat, made, problem) || !open_pictures(server, chat, made, problem) ||
+        !render(server, chat, made, problem) || !copy_stops(chat, made, problem)) {
         job_destroy(&made);
         return false;
     }

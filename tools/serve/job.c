@@ -29,6 +29,8 @@ void job_destroy(struct job **job)
     omma_tokens_free(&gone->prompt);
     free(gone->digests);
     free(gone->stops);
+    omma_schema_close(&gone->schema);
+    free(gone->schema_text);
     free(gone->text);
     free(gone->tokens);
     free(gone);
@@ -98,6 +100,13 @@ static bool has_same_stops(const struct job *one, const struct job *other)
     return true;
 }
 
+static bool has_same_schema(const struct job *one, const struct job *other)
+{
+    return one->schema_text == NULL || other->schema_text == NULL
+               ? one->schema_text == other->schema_text
+               : strcmp(one->schema_text, other->schema_text) == 0;
+}
+
 bool job_is_same(const struct job *one, const struct job *other)
 {
     return one->sampling.temperature == 0 && other->sampling.temperature == 0 &&
@@ -111,7 +120,7 @@ bool job_is_same(const struct job *one, const struct job *other)
            one->prompt.n_tokens == other->prompt.n_tokens &&
            memcmp(one->prompt.ids, other->prompt.ids,
                   one->prompt.n_tokens * sizeof *one->prompt.ids) == 0 &&
-           has_same_images(one, other) && has_same_stops(one, other);
+           has_same_images(one, other) && has_same_stops(one, other) && has_same_schema(one, other);
 }
 
 size_t job_common_prefix(const struct job *one, const struct job *other, int32_t context_id)

@@ -28,6 +28,8 @@ struct job {
     size_t max_tokens;
     bool ignores_stop_ids, has_logprobs;
     size_t n_top_logprobs;
+    struct omma_schema *schema; /* NULL: none */
+    char *schema_text;
     uint64_t number;
 
     /* under the server's lock */
