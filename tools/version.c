@@ -24,11 +24,12 @@ static void print_libraries(void)
     static const struct {
         const char *name, *version;
     } libraries[] = {
-        {"hwloc", OMMA_HWLOC_VERSION},      {"jansson", OMMA_JANSSON_VERSION},
-        {"libcrypto", OMMA_CRYPTO_VERSION}, {"libedit", OMMA_EDIT_VERSION},
-        {"libjpeg", OMMA_JPEG_VERSION},     {"libmicrohttpd", OMMA_MICROHTTPD_VERSION},
-        {"libpng", OMMA_PNG_VERSION},       {"openblas", OMMA_OPENBLAS_VERSION},
-        {"pcre2", OMMA_PCRE2_VERSION},      {"utf8proc", OMMA_UTF8PROC_VERSION},
+        {"hwloc", OMMA_HWLOC_VERSION},       {"jansson", OMMA_JANSSON_VERSION},
+        {"libcrypto", OMMA_CRYPTO_VERSION},  {"libedit", OMMA_EDIT_VERSION},
+        {"libjpeg", OMMA_JPEG_VERSION},      {"libmicrohttpd", OMMA_MICROHTTPD_VERSION},
+        {"libpng", OMMA_PNG_VERSION},        {"openblas", OMMA_OPENBLAS_VERSION},
+        {"pcre2", OMMA_PCRE2_VERSION},       {"sqlite", OMMA_SQLITE_VERSION},
+        {"utf8proc", OMMA_UTF8PROC_VERSION},
     };
 
     printf("built with:");

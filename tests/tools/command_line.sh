@@ -81,7 +81,7 @@ done
 fails 2 "unknown command \"bogus\"" "$omma" help bogus
 run "$omma" --version
 [ "$code" -eq 0 ] && grep -q "^kernel tiers:.* scalar" "$folder/out" || complain "--version"
-for library in hwloc jansson libcrypto libedit libjpeg libmicrohttpd libpng openblas pcre2 utf8proc; do
+for library in hwloc jansson libcrypto libedit libjpeg libmicrohttpd libpng openblas pcre2 sqlite utf8proc; do
     grep -q "$library [0-9]" "$folder/out" || complain "--version lacks $library"
 done
 
