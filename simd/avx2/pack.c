@@ -14,36 +14,6 @@
 
 enum { COLUMNS = OMMA_PANEL_COLUMNS, LANES = 8, K_BLOCK = 32, AHEAD = 4 * K_BLOCK };
 
-/* v[i] lane j <-> v[j] lane i */
-BODY void transpose(__m256i v[LANES])
-{
-    __m256i t[LANES];
-
-    /* pairs of rows, then fours, within 128 bits */
-    UNROLL
-    for (int i = 0; i < LANES; i += 2) {
-        t[i] = _mm256_unpacklo_epi32(v[i], v[i + 1]);
-        t[i + 1] = _mm256_unpackhi_epi32(v[i], v[i + 1]);
-    }
-    UNROLL
-    for (int i = 0; i < LANES; i += 4) {
-        v[i] = _mm256_unpacklo_epi64(t[i], t[i + 2]);
-        v[i + 1] = _mm256_unpackhi_epi64(t[i], t[i + 2]);
-        v[i + 2] = _mm256_unpacklo_epi64(t[i + 1], t[i + 3]);
-        v[i + 3] = _mm256_unpackhi_epi64(t[i + 1], t[i + 3]);
-    }
-    /* v[b] and v[4 + b] have in half q the column 4 q + b of rows 0 to 3 and 4 to 7 */
-    UNROLL
-    for (int b = 0; b < 4; b++) {
-        t[b] = _mm256_permute2x128_si256(v[b], v[4 + b], 0x20);
-        t[4 + b] = _mm256_permute2x128_si256(v[b], v[4 + b], 0x31);
-    }
-    UNROLL
-    for (int i = 0; i < LANES; i++) {
-        v[i] = t[i];
-    }
-}
-
 /* ---- rows -------------------------------------------------------------------------------------
  */
 
@@ -112,7 +82,7 @@ BODY void pack_eight(const enum kind kind, size_t n, size_t begin, size_t end, c
         for (int i = 0; i < LANES; i++) {
             v[i] = load_row(kind, rows + (size_t)i * row_bytes + p * bytes);
         }
-        transpose(v);
+        vec_transpose(v);
         UNROLL
         for (int i = 0; i < LANES; i++) {
             store_row(kind, i, v[i], panel + p * COLUMNS);

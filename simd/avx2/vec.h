@@ -23,7 +23,7 @@ typedef __m256 vec_f32;
 typedef __m256i vec_i32;
 typedef __m128i vec_u16; /* eight of them */
 
-enum { VEC_N = 8 };
+#include "simd/tmpl/lanes_256.h"
 
 static inline vec_f32 vec_set(float a)
 {
@@ -38,14 +38,6 @@ static inline vec_f32 vec_load(const float *x)
 static inline void vec_store(float *y, vec_f32 a)
 {
     _mm256_storeu_ps(y, a);
-}
-
-/* All bits set in the first n of eight elements. */
-static inline __m256i vec_first(size_t n)
-{
-    const __m256i index = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-
-    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), index);
 }
 
 /* The tail, filled up with elements of fill. */

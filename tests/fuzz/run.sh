@@ -26,6 +26,7 @@ done
 # The kernels of the tiers read no stranger's bytes, and instrumenting their intrinsics takes clang minutes a file.
 $make -j"$(nproc)" $programs \
     libsimd_avx2_la_CFLAGS='-std=gnu11 $(AVX2_CFLAGS)' \
+    libsimd_avxvnni_la_CFLAGS='-std=gnu11 $(AVXVNNI_CFLAGS)' \
     libsimd_avx512_la_CFLAGS='-std=gnu11 $(AVX512_CFLAGS)' \
     libsimd_avx512vnni_la_CFLAGS='-std=gnu11 $(AVX512VNNI_CFLAGS)' \
     libsimd_avx512bf16_la_CFLAGS='-std=gnu11 $(AVX512BF16_CFLAGS)' \

@@ -43,7 +43,7 @@ static void check_probes(const struct omma_kernels *kernels, const struct omma_k
     assert_true((kernels->probe_bf16_dot != NULL) >=
                 omma_isa_contains(kernels->isa, OMMA_ISA_AVX512BF16));
     assert_true((kernels->probe_i8_dot != NULL) >=
-                omma_isa_contains(kernels->isa, OMMA_ISA_AVX512));
+                omma_isa_contains(kernels->isa, OMMA_ISA_AVX2));
     for (size_t i = 0; i < sizeof probes / sizeof *probes; i++) {
         if (probes[i] != NULL) {
             check_count(probes[i]);

@@ -292,6 +292,26 @@ SIMDE_MORE simde__m512 simde_more_mm512_scalef_ps(simde__m512 a, simde__m512 b)
 /* ---- bytes and 32 bits ------------------------------------------------------------------------
  */
 
+/* AVX-VNNI: four unsigned bytes of u by four signed ones of s in every lane, onto the sums. */
+SIMDE_MORE simde__m256i simde_more_mm256_dpbusd_avx_epi32(simde__m256i sums, simde__m256i u,
+                                                          simde__m256i s)
+{
+    uint8_t lanes_u[32];
+    int8_t lanes_s[32];
+    uint32_t lanes[8];
+
+    memcpy(lanes_u, &u, sizeof u);
+    memcpy(lanes_s, &s, sizeof s);
+    memcpy(lanes, &sums, sizeof sums);
+    for (size_t i = 0; i < 32; i++) {
+        lanes[i / 4] += (uint32_t)(lanes_u[i] * lanes_s[i]);
+    }
+    memcpy(&sums, lanes, sizeof sums);
+    return sums;
+}
+#undef _mm256_dpbusd_avx_epi32
+#define _mm256_dpbusd_avx_epi32 simde_more_mm256_dpbusd_avx_epi32
+
 SIMDE_MORE simde__m512i simde_more_mm512_maskz_loadu_epi8(uint64_t mask, const void *memory)
 {
     simde__m512i v = simde_mm512_setzero_si512();

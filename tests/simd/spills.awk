@@ -82,6 +82,7 @@ function last_register(text) {
 }
 
 /^ *[0-9a-f]+:\t/ {
+    sub(/\{vex\} /, "")
     address[n] = $1
     sub(/:/, "", address[n])
     mnemonic = $2
