@@ -29,6 +29,10 @@ enum { OMMA_PANEL_COLUMNS = 32 };
 /* Most rows of x that a GEMV takes. */
 enum { OMMA_GEMV_MAX_M = 8 };
 
+/* Parts of W's rows that the fastest GEMVs read side by side, a row of each at a time.  No more
+ * than a hint. */
+enum { OMMA_GEMV_STREAMS = 8 };
+
 /*
  * Panels.  An f32 panel is [k][32] f32.  A bf16 panel is [(k + 1) / 2][32][2] bf16: pairs of
  * consecutive k side by side, an odd k filled up with zero.  Columns from n to 32 are zero.

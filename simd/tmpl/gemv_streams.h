@@ -31,7 +31,7 @@
 enum {
     FEW = 4, /* rows of x that are multiplied by twos */
     MOST_ROWS = 4,
-    MOST_STREAMS = 8,
+    MOST_STREAMS = OMMA_GEMV_STREAMS,
     FOUR = 4, /* sums that are added up together */
     SHORT_BYTES = 512,
     AHEAD_BYTES = 4096,

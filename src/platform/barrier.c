@@ -185,14 +185,14 @@ static void sleep_until_left(struct group *group, uint32_t generation)
     atomic_fetch_sub(&group->n_sleeping, 1);
 }
 
-static void wait_in(struct group *group, uint32_t n_spins)
+static void wait_in(struct group *group, uint32_t n_spins, omma_idle_fn idle, void *argument)
 {
     uint32_t generation = atomic_load_explicit(&group->generation, memory_order_acquire);
 
     if (atomic_fetch_add_explicit(&group->n_arrived, 1, memory_order_acq_rel) + 1 ==
         group->n_members) {
         if (group->above != NULL) {
-            wait_in(group->above, n_spins);
+            wait_in(group->above, n_spins, idle, argument);
         }
         atomic_store_explicit(&group->n_arrived, 0, memory_order_relaxed);
         /* seq_cst here and above: either the sleeper sees the new generation or it is counted */
@@ -206,14 +206,18 @@ static void wait_in(struct group *group, uint32_t n_spins)
         if (atomic_load_explicit(&group->generation, memory_order_acquire) != generation) {
             return;
         }
-        relax();
+        if (idle == NULL || !idle(argument)) {
+            idle = NULL;
+            relax();
+        }
     }
     sleep_until_left(group, generation);
 }
 
-void omma_barrier_wait(struct omma_barrier *barrier, size_t thread)
+void omma_barrier_wait(struct omma_barrier *barrier, size_t thread, omma_idle_fn idle,
+                       void *argument)
 {
     if (barrier->first[thread] != NULL) {
-        wait_in(barrier->first[thread], barrier->n_spins);
+        wait_in(barrier->first[thread], barrier->n_spins, idle, argument);
     }
 }

@@ -12,6 +12,7 @@
 #ifndef OMMA_PLATFORM_BARRIER_H
 #define OMMA_PLATFORM_BARRIER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,8 +27,12 @@ enum omma_status omma_barrier_create(const struct omma_seat *seats, size_t n_thr
                                      struct omma_error *error);
 void omma_barrier_destroy(struct omma_barrier **barrier);
 
-/* Returns when all threads are here.  What they wrote before, all see after. */
-void omma_barrier_wait(struct omma_barrier *barrier, size_t thread);
+/* What a thread does while it waits: a little at a time; false once there is nothing left. */
+typedef bool (*omma_idle_fn)(void *argument);
+
+/* Returns when all threads are here.  idle may be NULL.  What they wrote before, all see after. */
+void omma_barrier_wait(struct omma_barrier *barrier, size_t thread, omma_idle_fn idle,
+                       void *argument);
 
 /* Steps of the tree from a thread to the top: 0 for a thread alone, 1 for one flat group. */
 size_t omma_barrier_depth(const struct omma_barrier *barrier, size_t thread);

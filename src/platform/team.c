@@ -333,7 +333,12 @@ void omma_team_run(struct omma_team *team, omma_team_work_fn work, void *argumen
 
 void omma_team_barrier(struct omma_thread *self)
 {
-    omma_barrier_wait(self->team->barrier, self->index);
+    omma_team_barrier_idle(self, NULL, NULL);
+}
+
+void omma_team_barrier_idle(struct omma_thread *self, omma_idle_fn idle, void *argument)
+{
+    omma_barrier_wait(self->team->barrier, self->index, idle, argument);
 }
 
 /* Where the items of threads below `thread` end. */

@@ -18,6 +18,7 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "platform/barrier.h"
 #include "platform/topology.h"
 
 struct omma_team;
@@ -77,6 +78,9 @@ void omma_team_settle(struct omma_team *team);
 
 /* Wait until all threads of the team are here.  What they wrote before is seen by all after. */
 void omma_team_barrier(struct omma_thread *self);
+
+/* The same; a thread that waits calls idle (barrier.h) until it returns false. */
+void omma_team_barrier_idle(struct omma_thread *self, omma_idle_fn idle, void *argument);
 
 /* The half-open range of n items that belongs to this thread: contiguous, sizes differ by one item.
  */

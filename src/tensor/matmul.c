@@ -32,6 +32,9 @@ enum {
     SLICE = 12,
     I8_STEP = 128,   /* columns of an int8 block are a multiple */
     ROWS_AHEAD = 16, /* that the rows of a residual are asked for */
+    /* of weights while others are waited for: they stay in L2 */
+    MOST_AHEAD_BYTES = 256 * 1024,
+    MOST_AHEAD_M = 4,
 };
 
 static_assert(OMMA_GEMV_MAX_M * WIDE_STRIDE * 4 <= STRIP_BYTES, "a strip holds those of a GEMV");
@@ -569,4 +572,64 @@ void omma_matmul_gated(struct omma_thread *self, const struct omma_compute *comp
             }
         }
     }
+}
+
+/* The beginnings of rows of W that a GEMV reads in streams, and how much of them was asked for. */
+struct ahead {
+    const char *rows;
+    size_t stream_bytes; /* from one to the next */
+    size_t offset, n_bytes;
+};
+
+static bool ask_ahead(void *argument)
+{
+    struct ahead *ahead = argument;
+
+    if (ahead->offset >= ahead->n_bytes) {
+        return false;
+    }
+    for (size_t i = 0; i < OMMA_GEMV_STREAMS; i++) {
+        __builtin_prefetch(ahead->rows + i * ahead->stream_bytes + ahead->offset, 0, 2);
+    }
+    ahead->offset += CACHE_LINE;
+    return true;
+}
+
+/* The rows of n linears that this thread multiplies first. */
+static struct rows first_rows(struct omma_thread *self, const struct omma_linear *const *linears,
+                              size_t n, size_t most)
+{
+    struct omma_range range, own;
+    size_t n_panels = 0, before = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        n_panels += count_panels(&linears[i]->weight);
+    }
+    range = omma_team_range(self, n_panels);
+    for (size_t i = 0; i < n; i++) {
+        const struct omma_matrix *w = &linears[i]->weight;
+
+        own = rows_of_panels(w, omma_range_within(range, before, count_panels(w)));
+        before += count_panels(w);
+        if (own.end > own.begin) {
+            return rows_from(w, own.begin, own.end, most);
+        }
+    }
+    return (struct rows){0};
+}
+
+void omma_matmul_barrier(struct omma_thread *self, const struct omma_compute *compute, size_t m,
+                         const struct omma_linear *const *linears, size_t n)
+{
+    struct rows rows = first_rows(self, linears, n, strip_shape(compute, m).n);
+    size_t row_bytes, apart = rows.n / OMMA_GEMV_STREAMS;
+    struct ahead ahead = {0};
+
+    if (m <= MOST_AHEAD_M && apart > 0) {
+        row_bytes = rows.w->n_columns * omma_dtype_bytes(rows.w->dtype);
+        ahead.rows = omma_matrix_row(rows.w, rows.first);
+        ahead.stream_bytes = apart * row_bytes;
+        ahead.n_bytes = omma_min(MOST_AHEAD_BYTES, rows.n * row_bytes) / OMMA_GEMV_STREAMS;
+    }
+    omma_team_barrier_idle(self, ask_ahead, &ahead);
 }

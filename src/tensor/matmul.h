@@ -54,6 +54,15 @@ void omma_matmul_gated(struct omma_thread *self, const struct omma_compute *comp
                        const struct omma_operand *x, const struct omma_linear *gate,
                        const struct omma_linear *up, const struct omma_operand *output);
 
+/*
+ * A barrier before a product of m rows of x with n linears (of a gated product: the gate alone):
+ * who waits asks for the first of the weights that it will multiply then, up to a part of its L2.
+ * Threads that are early, or wait for a small pass of others, so leave memory no rest.  Only where
+ * m is small enough that memory is what a product waits for.
+ */
+void omma_matmul_barrier(struct omma_thread *self, const struct omma_compute *compute, size_t m,
+                         const struct omma_linear *const *linears, size_t n);
+
 /* Scratch that a thread needs for any of these. */
 size_t omma_matmul_scratch_bytes(void);
 

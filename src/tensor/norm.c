@@ -1,11 +1,10 @@
 /* Row by row: f32 into the thread's scratch, then stored as an operand. */
 #include "tensor/norm.h"
 
-void omma_norm_rows(struct omma_thread *self, const struct omma_compute *compute, size_t m,
-                    size_t n, const float *x, size_t x_stride, const struct omma_norm *norm,
-                    float eps, const struct omma_operand *output)
+static void norm_range(struct omma_thread *self, const struct omma_compute *compute,
+                       struct omma_range rows, size_t n, const float *x, size_t x_stride,
+                       const struct omma_norm *norm, float eps, const struct omma_operand *output)
 {
-    struct omma_range rows = omma_team_range(self, m);
     float *y = (float *)(void *)self->scratch;
 
     for (size_t i = rows.begin; i < rows.end; i++) {
@@ -16,4 +15,18 @@ void omma_norm_rows(struct omma_thread *self, const struct omma_compute *compute
         }
         omma_operand_store_row(compute, output, i, y, n);
     }
+}
+
+void omma_norm_rows(struct omma_thread *self, const struct omma_compute *compute, size_t m,
+                    size_t n, const float *x, size_t x_stride, const struct omma_norm *norm,
+                    float eps, const struct omma_operand *output)
+{
+    norm_range(self, compute, omma_team_range(self, m), n, x, x_stride, norm, eps, output);
+}
+
+void omma_norm_own_rows(struct omma_thread *self, const struct omma_compute *compute, size_t m,
+                        size_t n, const float *x, size_t x_stride, const struct omma_norm *norm,
+                        float eps, const struct omma_operand *output)
+{
+    norm_range(self, compute, (struct omma_range){0, m}, n, x, x_stride, norm, eps, output);
 }

@@ -19,4 +19,9 @@ void omma_norm_rows(struct omma_thread *self, const struct omma_compute *compute
                     size_t n, const float *x, size_t x_stride, const struct omma_norm *norm,
                     float eps, const struct omma_operand *output);
 
+/* The same of all rows, by the calling thread alone. */
+void omma_norm_own_rows(struct omma_thread *self, const struct omma_compute *compute, size_t m,
+                        size_t n, const float *x, size_t x_stride, const struct omma_norm *norm,
+                        float eps, const struct omma_operand *output);
+
 #endif

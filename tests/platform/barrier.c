@@ -68,13 +68,13 @@ static void *play(void *argument)
 
     for (size_t round = 1; round <= board->n_rounds; round++) {
         board->values[self->index] = round;
-        omma_barrier_wait(board->barrier, self->index);
+        omma_barrier_wait(board->barrier, self->index, NULL, NULL);
         for (size_t i = 0; i < board->n_threads; i++) {
             if (board->values[i] != round) {
                 atomic_fetch_add(&board->n_faults, 1);
             }
         }
-        omma_barrier_wait(board->barrier, self->index);
+        omma_barrier_wait(board->barrier, self->index, NULL, NULL);
     }
     return NULL;
 }
@@ -112,11 +112,55 @@ static void test_threads_meet(void **state)
     meet(MOST, 4, 3, 20, 50);
 }
 
+enum { IDLE_CALLS = 5 };
+
+/* The first of two threads waits, with little to do. */
+struct early {
+    struct omma_barrier *barrier;
+    atomic_size_t n_calls;
+};
+
+static bool idle(void *argument)
+{
+    struct early *early = argument;
+
+    return atomic_fetch_add(&early->n_calls, 1) + 1 < IDLE_CALLS;
+}
+
+static void *wait_early(void *argument)
+{
+    struct early *early = argument;
+
+    omma_barrier_wait(early->barrier, 0, idle, early);
+    return NULL;
+}
+
+static void test_idle_until_done(void **state)
+{
+    struct early early = {0};
+    struct omma_seat seats[2];
+    struct omma_error error;
+    pthread_t thread;
+
+    (void)state;
+    make_seats(seats, 2, 1, 1);
+    assert_ok(omma_barrier_create(seats, 2, 1000, &early.barrier, &error));
+    assert_int_equal(pthread_create(&thread, NULL, wait_early, &early), 0);
+    while (atomic_load(&early.n_calls) < IDLE_CALLS) {
+    }
+    omma_barrier_wait(early.barrier, 1, idle,
+                      &early); /* the last to come has nothing to wait for */
+    pthread_join(thread, NULL);
+    assert_int_equal(atomic_load(&early.n_calls), IDLE_CALLS);
+    omma_barrier_destroy(&early.barrier);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_depth),
         cmocka_unit_test(test_threads_meet),
+        cmocka_unit_test(test_idle_until_done),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
