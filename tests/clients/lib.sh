@@ -26,7 +26,7 @@ start_server() {
     "$omma" serve -m "$demo" --port 0 "$@" >"$folder/server" 2>"$folder/server_err" &
     server=$!
     trap 'kill $server 2>/dev/null; rm -rf "$folder"' EXIT
-    while ! grep -q '^listening on ' "$folder/server"; do
+    while ! grep -q '^listening on ' "$folder/server" 2>/dev/null; do
         kill -0 $server 2>/dev/null || { cat "$folder/server_err"; exit 1; }
         sleep 0.1
     done

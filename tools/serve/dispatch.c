@@ -16,7 +16,7 @@
 
 #include "tools/serve/server.h"
 
-enum { TICK_MS = 250, SEND_SECONDS = 60 };
+enum { TICK_MS = 250, SEND_SECONDS = 60, LONGEST_DELAY_S = 1 };
 
 double serve_now(void)
 {
@@ -374,13 +374,18 @@ static void close_late(struct connection *connection)
     shutdown(connection->descriptor, is_told ? SHUT_RD : SHUT_RDWR);
 }
 
-static void close_all_late(struct server *server)
+/* *looked_s: when this was done last.  What came late because this process stood still (a stopped
+ * process, a suspended machine) is not the clients' fault. */
+static void close_all_late(struct server *server, double *looked_s)
 {
-    double now = serve_now();
+    double now = serve_now(), pause_s = now - *looked_s - 1e-3 * TICK_MS;
 
+    *looked_s = now;
+    pause_s = pause_s > LONGEST_DELAY_S ? pause_s : 0;
     pthread_mutex_lock(&server->lock);
     for (struct connection *connection = server->connections; connection != NULL;
          connection = connection->next) {
+        connection->deadline_s += connection->deadline_s != 0 ? pause_s : 0;
         if (connection->deadline_s != 0 && now > connection->deadline_s) {
             close_late(connection);
         }
@@ -455,7 +460,7 @@ static void *run(void *argument)
 {
     struct server *server = argument;
     struct watch watch = {0};
-    double late_s = 0;
+    double looked_s = serve_now();
     uint64_t count;
 
     while (!is_stopping(server) && (watch.polls != NULL || reserve(&watch, 16))) {
@@ -473,9 +478,8 @@ static void *run(void *argument)
         cancel_unwanted(server);
         start_jobs(server);
         resume_ready(server);
-        if (serve_now() > late_s) {
-            close_all_late(server);
-            late_s = serve_now() + 1e-3 * TICK_MS;
+        if (serve_now() > looked_s + 1e-3 * TICK_MS) {
+            close_all_late(server, &looked_s);
         }
     }
     free(watch.polls);
