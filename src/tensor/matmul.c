@@ -2,10 +2,13 @@
  * A product is computed in strips of scratch [m][rows of W], which go through the output's epilogue
  * while they are in cache.
  *
- *   GEMV   m <= 8: up to WIDE rows of W as they lie
- *   GEMM   32 rows of W x KC packed into a panel that stays in L2; all rows of x swept over it; K
- * in blocks of KC, later ones added to the strip BLAS   the same blocks widened to f32, multiplied
- * by OpenBLAS
+ * GEMV, m <= 8: up to WIDE rows of W as they lie.
+ *
+ * GEMM: 32 rows of W x KC packed into a panel that stays in L2, all rows of x swept over it; K in
+ * blocks of KC, later ones added to the strip.  Where K is so long that x comes from L3, two panels
+ * of half the columns are multiplied at a time, and x is read once for both.
+ *
+ * BLAS: the same blocks widened to f32, multiplied by OpenBLAS.
  *
  * Scratch of a thread: a panel (128 KB), two strips (a gated product needs both).
  */
@@ -31,6 +34,7 @@ enum {
        beyond what the core keeps in flight are lost */
     SLICE = 12,
     I8_STEP = 128,   /* columns of an int8 block are a multiple */
+    LONG_K = 8192,   /* columns from which two panels are multiplied at a time */
     ROWS_AHEAD = 16, /* that the rows of a residual are asked for */
     /* of weights while others are waited for: they stay in L2 */
     MOST_AHEAD_BYTES = 256 * 1024,
@@ -40,7 +44,7 @@ enum {
 static_assert(OMMA_GEMV_MAX_M * WIDE_STRIDE * 4 <= STRIP_BYTES, "a strip holds those of a GEMV");
 
 struct scratch {
-    void *panel;
+    char *panel;
     float *strips[2];
 };
 
@@ -245,16 +249,26 @@ static struct block block_after(const struct block *block, const struct rows *ne
 /* Ask for one of n_parts parts of a block: it comes from memory while another is multiplied. */
 static void prefetch_part(const struct block *block, size_t part, size_t n_parts)
 {
-    size_t n = block->rows.n;
+    size_t element, row_lines, n_lines, line, end;
 
-    for (size_t i = n * part / n_parts; i < n * (part + 1) / n_parts; i++) {
-        size_t element = omma_dtype_bytes(block->rows.w->dtype);
-        const char *row = omma_matrix_row(block->rows.w, block->rows.first + i);
+    if (block->rows.n == 0) {
+        return;
+    }
+    element = omma_dtype_bytes(block->rows.w->dtype);
+    row_lines = (block->k * element + CACHE_LINE - 1) / CACHE_LINE;
+    n_lines = block->rows.n * row_lines;
+    line = n_lines * part / n_parts;
+    end = n_lines * (part + 1) / n_parts;
+    while (line < end) {
+        size_t row = line / row_lines, in_row = line % row_lines;
+        size_t n = omma_min(row_lines - in_row, end - line);
+        const char *at = omma_matrix_row(block->rows.w, block->rows.first + row);
 
-        row += block->column * element;
-        for (size_t byte = 0; byte < block->k * element; byte += CACHE_LINE) {
-            __builtin_prefetch(row + byte, 0, 3);
+        at += block->column * element + in_row * CACHE_LINE;
+        for (size_t i = 0; i < n; i++) {
+            __builtin_prefetch(at + i * CACHE_LINE, 0, 3);
         }
+        line += n;
     }
 }
 
@@ -349,6 +363,65 @@ static void strip_by_gemm(const struct omma_compute *compute, size_t m,
     } while (!is_last);
 }
 
+/* x in the form that a weight reads. */
+static struct omma_operand form_of(const struct omma_compute *compute, const struct omma_operand *x,
+                                   const struct omma_matrix *w)
+{
+    struct omma_operand form = *x;
+
+    if (omma_takes_i8(compute, w)) {
+        form.data = x->i8.data;
+        form.dtype = OMMA_DTYPE_I8;
+        form.stride = x->i8.stride;
+    }
+    return form;
+}
+
+/* Two lots of rows of W that meet the same rows of x; the second may be none. */
+struct pair {
+    struct rows rows[2];
+};
+
+/* Products with long rows go by pairs: their x is read from L3 otherwise, for every panel. */
+static bool goes_by_pairs(const struct omma_compute *compute, size_t m, const struct omma_matrix *w)
+{
+    return m > OMMA_GEMV_MAX_M && w->n_columns > LONG_K && !compute->use_blas &&
+           !omma_matrix_is_grouped(w);
+}
+
+/* strips[i][m][32] = rows of x from first on, times pair->rows[i]; next: those that come after. */
+static void compute_pair(const struct omma_compute *compute, size_t m, const struct omma_operand *x,
+                         size_t first, const struct pair *pair, const struct pair *next,
+                         char *panels, float *const strips[2])
+{
+    const struct omma_kernels *kernels = &compute->kernels;
+    struct omma_operand form = form_of(compute, x, pair->rows[0].w);
+    size_t columns = block_columns(kernels, &form, pair->rows[0].w) / 2 / I8_STEP * I8_STEP;
+    size_t n_columns = pair->rows[0].w->n_columns, n_slices = (m + SLICE - 1) / SLICE;
+    int n = pair->rows[1].n > 0 ? 2 : 1;
+
+    for (size_t column = 0; column < n_columns; column += columns) {
+        struct block blocks[2], after[2];
+
+        for (int i = 0; i < n; i++) {
+            blocks[i] =
+                (struct block){pair->rows[i], column, omma_min(columns, n_columns - column)};
+            after[i] = block_after(&blocks[i], &next->rows[i], columns);
+            pack(kernels, form.dtype, &blocks[i], panels + i * (PANEL_BYTES / 2));
+        }
+        for (size_t slice = 0; slice < n_slices; slice++) {
+            size_t row = slice * SLICE;
+
+            for (int i = 0; i < n; i++) {
+                prefetch_part(&after[i], slice, n_slices);
+                multiply_panel(kernels, omma_min(SLICE, m - row), &form, first + row, &blocks[i],
+                               panels + i * (PANEL_BYTES / 2), strips[i] + row * COLUMNS,
+                               column > 0);
+            }
+        }
+    }
+}
+
 static void strip_by_blas(const struct omma_compute *compute, size_t m,
                           const struct omma_operand *x, size_t first, const struct rows *rows,
                           float *panel, float *strip)
@@ -370,20 +443,6 @@ static void strip_by_blas(const struct omma_compute *compute, size_t m,
             omma_matmul_blas(m, rows->n, k, a, x->stride, panel, k, strip, COLUMNS, column > 0);
         }
     }
-}
-
-/* x in the form that a weight reads. */
-static struct omma_operand form_of(const struct omma_compute *compute, const struct omma_operand *x,
-                                   const struct omma_matrix *w)
-{
-    struct omma_operand form = *x;
-
-    if (omma_takes_i8(compute, w)) {
-        form.data = x->i8.data;
-        form.dtype = OMMA_DTYPE_I8;
-        form.stride = x->i8.stride;
-    }
-    return form;
 }
 
 /* strip[m][32] = rows of x from first on, times rows of W; next: those that come after.  Of int8
@@ -491,6 +550,38 @@ static struct omma_range rows_of_panels(const struct omma_matrix *w, struct omma
                                omma_min(panels.end * COLUMNS, w->n_rows)};
 }
 
+/* Two panels of W from first on, below end. */
+static struct pair pair_from(const struct omma_matrix *w, size_t first, size_t end)
+{
+    struct pair pair = {.rows = {rows_from(w, first, end, COLUMNS)}};
+
+    pair.rows[1] = rows_from(w, first + pair.rows[0].n, end, COLUMNS);
+    return pair;
+}
+
+/* The rows own of one product, by pairs; behind: the rows of the product that follows. */
+static void multiply_pairs(const struct omma_compute *compute, size_t m,
+                           const struct omma_operand *x, size_t first,
+                           const struct omma_product *product, struct omma_range own,
+                           const struct rows *behind, const struct scratch *scratch)
+{
+    const struct omma_linear *linear = product->linear;
+    struct pair pair = pair_from(&linear->weight, own.begin, own.end), next;
+
+    for (; pair.rows[0].n > 0; pair = next) {
+        size_t end = pair.rows[0].first + pair.rows[0].n + pair.rows[1].n;
+        struct pair after = {.rows = {*behind}};
+
+        next = pair_from(&linear->weight, end, own.end);
+        compute_pair(compute, m, x, first, &pair, next.rows[0].n > 0 ? &next : &after,
+                     scratch->panel, scratch->strips);
+        for (int i = 0; i < 2 && pair.rows[i].n > 0; i++) {
+            finish_strip(compute, m, x, first, &pair.rows[i], linear->bias, scratch->strips[i],
+                         COLUMNS, &product->output);
+        }
+    }
+}
+
 void omma_matmul_several(struct omma_thread *self, const struct omma_compute *compute, size_t m,
                          const struct omma_operand *x, const struct omma_product *products,
                          size_t n)
@@ -518,6 +609,10 @@ void omma_matmul_several(struct omma_thread *self, const struct omma_compute *co
                 behind = rows_from(&products[i + 1].linear->weight, 0, COLUMNS, shape.n);
             }
             own = rows_of_panels(w, own);
+            if (goes_by_pairs(compute, m_here, w)) {
+                multiply_pairs(compute, m_here, x, first, &products[i], own, &behind, &scratch);
+                continue;
+            }
             for (struct rows rows = rows_from(w, own.begin, own.end, shape.n); rows.n > 0;
                  rows = next) {
                 next = rows_from(w, rows.first + rows.n, own.end, shape.n);
@@ -557,10 +652,19 @@ void omma_matmul_gated(struct omma_thread *self, const struct omma_compute *comp
 
             rows.n = up_rows.n;
             next = rows_from(&gate->weight, rows.first + rows.n, own.end, shape.n);
-            compute_strip(compute, m_here, x, first, &rows, &up_rows, scratch.panel,
-                          scratch.strips[0], shape.stride);
-            compute_strip(compute, m_here, x, first, &up_rows, &next, scratch.panel,
-                          scratch.strips[1], shape.stride);
+            if (goes_by_pairs(compute, m_here, rows.w)) {
+                struct pair pair = {.rows = {rows, up_rows}};
+                struct pair after = {.rows = {next, next}};
+
+                after.rows[1].w = &up->weight;
+                compute_pair(compute, m_here, x, first, &pair, &after, scratch.panel,
+                             scratch.strips);
+            } else {
+                compute_strip(compute, m_here, x, first, &rows, &up_rows, scratch.panel,
+                              scratch.strips[0], shape.stride);
+                compute_strip(compute, m_here, x, first, &up_rows, &next, scratch.panel,
+                              scratch.strips[1], shape.stride);
+            }
             for (size_t i = 0; i < m_here; i++) {
                 float *y = scratch.strips[0] + i * shape.stride;
                 float *up_y = scratch.strips[1] + i * shape.stride;

@@ -291,9 +291,9 @@ static void test_outputs(void **state)
  */
 static void test_int8(void **state)
 {
-    static const size_t i8_shapes[][4] = {{1, 33, 130, 0},  {5, 70, 128, 64},  {8, 40, 256, 128},
-                                          {9, 65, 33, 0},   {13, 31, 192, 64}, {37, 64, 384, 128},
-                                          {14, 35, 9100, 0}};
+    static const size_t i8_shapes[][4] = {{1, 33, 130, 0},   {5, 70, 128, 64},  {8, 40, 256, 128},
+                                          {9, 65, 33, 0},    {13, 31, 192, 64}, {37, 64, 384, 128},
+                                          {14, 35, 9100, 0}, {11, 100, 8300, 0}};
     struct omma_team *team = omma_test_team(2, omma_matmul_scratch_bytes());
     size_t n_computes;
     const struct omma_compute *computes = omma_test_computes(&n_computes);
@@ -393,11 +393,15 @@ static void test_blocks(void **state)
     (void)state;
     for (size_t c = 0; c < n_computes; c++) {
         struct problem deep = make_problem(&computes[c], OMMA_DTYPE_BF16, 11, 35, 4500);
+        struct problem deeper = make_problem(&computes[c], OMMA_DTYPE_BF16, 13, 170, 8300);
         struct problem tall = make_problem(&computes[c], OMMA_DTYPE_BF16, 1070, 33, 9);
 
         check_store_and_residual(team, &deep);
+        check_store_and_residual(team, &deeper); /* two panels at a time, and an odd one */
+        check_gelu_and_gated(team, &deeper);
         check_store_and_residual(team, &tall);
         free_problem(&deep);
+        free_problem(&deeper);
         free_problem(&tall);
     }
     omma_team_destroy(&team);
@@ -416,7 +420,8 @@ static void test_bits_for_any_number_of_threads(void **state)
         struct omma_team *alone = omma_test_team(1, omma_matmul_scratch_bytes());
 
         for (size_t c = 0; c < n_computes * 3; c++) {
-            struct problem p = make_problem(&computes[c / 3], OMMA_DTYPE_BF16, ms[c % 3], 300, 150);
+            size_t k = c % 3 == 2 ? 8300 : 150; /* two panels at a time; how many are odd differs */
+            struct problem p = make_problem(&computes[c / 3], OMMA_DTYPE_BF16, ms[c % 3], 300, k);
             size_t bytes = p.m * p.n * sizeof(float);
             float *one = calloc(1, bytes), *many = calloc(1, bytes);
             struct omma_output output = {.kind = OMMA_OUTPUT_STORE, .f32_stride = p.n};
