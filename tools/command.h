@@ -43,6 +43,7 @@ void command_print_help(const struct command *command);
 enum omma_status command_check_operands(const struct invocation *invocation, size_t minimum,
                                         size_t maximum, struct omma_error *error);
 
+extern const struct command command_batch;
 extern const struct command command_bench;
 extern const struct command command_compare;
 extern const struct command command_doctor;

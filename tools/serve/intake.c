@@ -7,53 +7,25 @@
 
 #include "tools/serve/reply.h"
 
-/* The bound of a picture's tiles: what it asks for, the server's, and its share of the total. */
-static struct omma_image_options bounds_of(const struct serve_settings *settings,
-                                           const struct chat_picture *picture, size_t n_pictures)
-{
-    struct omma_image_options options = settings->image;
-
-    if (picture->max_tiles != 0) {
-        options.max_tiles = picture->max_tiles;
-    }
-    if (settings->max_tiles_total != 0 &&
-        settings->max_tiles_total / n_pictures < options.max_tiles) {
-        options.max_tiles = settings->max_tiles_total / n_pictures;
-    }
-    if (options.max_tiles < options.min_tiles) {
-        options.max_tiles = options.min_tiles;
-    }
-    return options;
-}
-
 static bool open_pictures(const struct server *server, const struct chat_in *chat, struct job *job,
                           struct problem *problem)
 {
-    size_t n_tokens = 0;
+    const struct serve_settings *settings = server->settings;
+    const struct picture_bounds bounds = {.image = settings->image,
+                                          .max_tiles_total = settings->max_tiles_total,
+                                          .max_bytes = settings->max_body_bytes,
+                                          .n_context = settings->n_context};
 
     job->images = calloc(chat->n_pictures + 1, sizeof *job->images);
     job->digests = calloc(chat->n_pictures + 1, sizeof *job->digests);
     if (job->images == NULL || job->digests == NULL) {
         return problem_set_memory(problem);
     }
-    for (size_t i = 0; i < chat->n_pictures; i++) {
-        const struct chat_picture *picture = &chat->pictures[i];
-        const struct omma_image_options options =
-            bounds_of(server->settings, picture, chat->n_pictures);
-
-        if (!picture_in_open(picture, &server->media, server->settings->max_body_bytes, &options,
-                             &job->images[i], problem)) {
-            return false;
-        }
+    if (!pictures_in_open(chat, &server->media, &bounds, job->images, &job->n_images, problem)) {
+        return false;
+    }
+    for (size_t i = 0; i < job->n_images; i++) {
         memcpy(job->digests[i], omma_image_info(job->images[i])->digest, sizeof *job->digests);
-        job->n_images++;
-        n_tokens += omma_image_info(job->images[i])->n_tokens;
-        if (n_tokens > server->settings->n_context) {
-            return problem_set(problem, 400, "context_length_exceeded", "messages",
-                               "the first %zu of %zu pictures take %zu tokens, the context holds "
-                               "%zu: send fewer or smaller ones, or less tiles (detail)",
-                               i + 1, chat->n_pictures, n_tokens, server->settings->n_context);
-        }
     }
     return true;
 }

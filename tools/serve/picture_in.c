@@ -79,18 +79,21 @@ static bool decode_percent(const char *text, size_t n_bytes, char *path)
     return true;
 }
 
+/* Relative, or absolute and in the folder. */
 static int open_beneath(const struct media_folder *folder, const char *path)
 {
     size_t n = strlen(folder->path);
     struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
                            .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
 
-    if (strncmp(path, folder->path, n) != 0 || (path[n] != '/' && n > 1)) {
-        errno = EXDEV;
-        return -1;
+    if (path[0] == '/') {
+        if (strncmp(path, folder->path, n) != 0 || (path[n] != '/' && n > 1)) {
+            errno = EXDEV;
+            return -1;
+        }
+        path += n;
+        path += strspn(path, "/");
     }
-    path += n;
-    path += strspn(path, "/");
     return (int)syscall(SYS_openat2, folder->descriptor, path, &how, sizeof how);
 }
 
@@ -129,41 +132,55 @@ static bool read_descriptor(int descriptor, size_t max_bytes, const char *param,
     return true;
 }
 
-/* file:///abs/path or file://localhost/abs/path */
-static bool read_file(const struct chat_picture *picture, const char *rest,
+static bool read_path(const struct chat_picture *picture, const char *path,
+                      const struct media_folder *folder, size_t max_bytes, uint8_t **bytes,
+                      size_t *n_bytes, struct problem *problem)
+{
+    int descriptor = open_beneath(folder, path);
+    bool is_good;
+
+    if (descriptor < 0) {
+        return problem_set(problem, 400, "invalid_image_url", picture->param,
+                           "%s: expected the path of a picture in the media folder: %s",
+                           picture->param, strerror(errno == EXDEV ? EACCES : errno));
+    }
+    is_good = read_descriptor(descriptor, max_bytes, picture->param, bytes, n_bytes, problem);
+    close(descriptor);
+    return is_good;
+}
+
+/* file:///abs/path or file://localhost/abs/path; or, without a scheme, a path as it is. */
+static bool read_file(const struct chat_picture *picture, const char *rest, bool is_encoded,
                       const struct media_folder *folder, size_t max_bytes, uint8_t **bytes,
                       size_t *n_bytes, struct problem *problem)
 {
     size_t n_rest = picture->n_bytes - (size_t)(rest - picture->url);
     char *path;
-    int descriptor = -1;
     bool is_good;
 
     if (folder->path == NULL) {
         return problem_set(problem, 400, "invalid_image_url", picture->param,
                            "%s: this server takes no file: pictures (--media-dir)", picture->param);
     }
-    if (n_rest >= 9 && strncmp(rest, "localhost", 9) == 0) {
+    if (is_encoded && n_rest >= 9 && strncmp(rest, "localhost", 9) == 0) {
         rest += 9;
         n_rest -= 9;
     }
-    path = malloc(n_rest + 1);
+    path = calloc(n_rest + 1, 1);
     if (path == NULL) {
         return problem_set_memory(problem);
     }
-    if (decode_percent(rest, n_rest, path)) {
-        descriptor = open_beneath(folder, path);
+    if (is_encoded) {
+        is_good = decode_percent(rest, n_rest, path) && path[0] == '/';
     } else {
-        errno = EINVAL;
+        memcpy(path, rest, n_rest);
+        is_good = strlen(path) == n_rest;
     }
+    is_good = is_good ? read_path(picture, path, folder, max_bytes, bytes, n_bytes, problem)
+                      : problem_set(problem, 400, "invalid_image_url", picture->param,
+                                    "%s: expected the path of a picture in the media folder: %s",
+                                    picture->param, strerror(EINVAL));
     free(path);
-    if (descriptor < 0) {
-        return problem_set(problem, 400, "invalid_image_url", picture->param,
-                           "%s: expected the path of a picture in the server's media folder: %s",
-                           picture->param, strerror(errno == EXDEV ? EACCES : errno));
-    }
-    is_good = read_descriptor(descriptor, max_bytes, picture->param, bytes, n_bytes, problem);
-    close(descriptor);
     return is_good;
 }
 
@@ -193,6 +210,12 @@ static bool read_data(const struct chat_picture *picture, const char *rest, uint
     return true;
 }
 
+/* "http:", but not "a.png" and "a/b:c" */
+static bool has_scheme(const char *url)
+{
+    return url[strcspn(url, ":/.")] == ':';
+}
+
 static bool read_url(const struct chat_picture *picture, const struct media_folder *folder,
                      size_t max_bytes, uint8_t **bytes, size_t *n_bytes, struct problem *problem)
 {
@@ -202,20 +225,24 @@ static bool read_url(const struct chat_picture *picture, const struct media_fold
         return read_data(picture, url + 5, bytes, n_bytes, problem);
     }
     if (strncasecmp(url, "file://", 7) == 0) {
-        return read_file(picture, url + 7, folder, max_bytes, bytes, n_bytes, problem);
+        return read_file(picture, url + 7, true, folder, max_bytes, bytes, n_bytes, problem);
     }
     if (strncasecmp(url, "http:", 5) == 0 || strncasecmp(url, "https:", 6) == 0) {
         return problem_set(problem, 400, "invalid_image_url", picture->param,
-                           "%s: this server fetches nothing: send the picture as a data: URL",
+                           "%s: omma fetches nothing: send the picture as a data: URL",
                            picture->param);
     }
+    if (folder->takes_paths && !has_scheme(url)) {
+        return read_file(picture, url, false, folder, max_bytes, bytes, n_bytes, problem);
+    }
     return problem_set(problem, 400, "invalid_image_url", picture->param,
-                       "%s: expected a data: or file: URL", picture->param);
+                       "%s: expected a data: or file: URL%s", picture->param,
+                       folder->takes_paths ? ", or a path" : "");
 }
 
-bool picture_in_open(const struct chat_picture *picture, const struct media_folder *folder,
-                     size_t max_bytes, const struct omma_image_options *options,
-                     struct omma_image **image, struct problem *problem)
+static bool picture_open(const struct chat_picture *picture, const struct media_folder *folder,
+                         size_t max_bytes, const struct omma_image_options *options,
+                         struct omma_image **image, struct problem *problem)
 {
     uint8_t *bytes = NULL;
     size_t n_bytes = 0;
@@ -228,4 +255,48 @@ bool picture_in_open(const struct chat_picture *picture, const struct media_fold
     }
     free(bytes);
     return is_good;
+}
+
+/* The bound of a picture's tiles: what it asks for, the command's, and its share of the total. */
+static struct omma_image_options options_of(const struct picture_bounds *bounds,
+                                            const struct chat_picture *picture, size_t n_pictures)
+{
+    struct omma_image_options options = bounds->image;
+
+    if (picture->max_tiles != 0) {
+        options.max_tiles = picture->max_tiles;
+    }
+    if (bounds->max_tiles_total != 0 && bounds->max_tiles_total / n_pictures < options.max_tiles) {
+        options.max_tiles = bounds->max_tiles_total / n_pictures;
+    }
+    if (options.max_tiles < options.min_tiles) {
+        options.max_tiles = options.min_tiles;
+    }
+    return options;
+}
+
+bool pictures_in_open(const struct chat_in *chat, const struct media_folder *folder,
+                      const struct picture_bounds *bounds, struct omma_image **images,
+                      size_t *n_images, struct problem *problem)
+{
+    size_t n_tokens = 0;
+
+    *n_images = 0;
+    for (size_t i = 0; i < chat->n_pictures; i++) {
+        const struct chat_picture *picture = &chat->pictures[i];
+        const struct omma_image_options options = options_of(bounds, picture, chat->n_pictures);
+
+        if (!picture_open(picture, folder, bounds->max_bytes, &options, &images[i], problem)) {
+            return false;
+        }
+        ++*n_images;
+        n_tokens += omma_image_info(images[i])->n_tokens;
+        if (n_tokens > bounds->n_context) {
+            return problem_set(problem, 400, "context_length_exceeded", "messages",
+                               "the first %zu of %zu pictures take %zu tokens, the context holds "
+                               "%zu: send fewer or smaller ones, or less tiles (detail)",
+                               i + 1, chat->n_pictures, n_tokens, bounds->n_context);
+        }
+    }
+    return true;
 }
