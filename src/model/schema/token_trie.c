@@ -26,20 +26,19 @@ static int compare_tokens(const void *a, const void *b)
     return (one->id > other->id) - (one->id < other->id);
 }
 
-/* Tokens in their order; *n_bytes of all together. */
-static struct token *list_tokens(const struct omma_tokenizer *tokenizer, size_t *n, size_t *n_bytes)
+/* Tokens in their order. */
+static struct token *list_tokens(const struct omma_tokenizer *tokenizer, size_t *n)
 {
     size_t n_ids = omma_tokenizer_n_ids(tokenizer);
     struct token *tokens = calloc(n_ids + 1, sizeof *tokens);
 
-    *n = *n_bytes = 0;
+    *n = 0;
     for (size_t i = 0; tokens != NULL && i < n_ids; i++) {
         struct token token = {.id = (int32_t)i};
 
         token.bytes = (const uint8_t *)omma_token_bytes(tokenizer, token.id, &token.n_bytes, NULL);
         if (token.n_bytes > 0 && !omma_tokenizer_is_skipped(tokenizer, token.id)) {
             tokens[(*n)++] = token;
-            *n_bytes += token.n_bytes;
         }
     }
     if (tokens != NULL) {
@@ -54,6 +53,18 @@ static size_t count_shared(const struct token *one, const struct token *other)
 
     while (n < most && one->bytes[n] == other->bytes[n]) {
         n++;
+    }
+    return n;
+}
+
+/* Nodes of all tokens, the root among them, and the longest token. */
+static size_t count_nodes(struct omma_token_trie *trie, const struct token *tokens)
+{
+    size_t n = 1;
+
+    for (size_t i = 0; i < trie->n_tokens; i++) {
+        n += tokens[i].n_bytes - (i > 0 ? count_shared(&tokens[i - 1], &tokens[i]) : 0);
+        trie->max_bytes = omma_max(trie->max_bytes, tokens[i].n_bytes);
     }
     return n;
 }
@@ -134,52 +145,46 @@ static void mark_text(struct omma_token_trie *trie, uint16_t *good)
 }
 
 static enum omma_status build(struct omma_token_trie *trie, const struct token *tokens,
-                              size_t n_ids, size_t n_bytes, struct omma_error *error)
+                              size_t n_ids, struct omma_error *error)
 {
+    size_t n_nodes = count_nodes(trie, tokens);
     uint32_t *path;
     uint16_t *good;
 
-    for (size_t i = 0; i < trie->n_tokens; i++) {
-        trie->max_bytes = omma_max(trie->max_bytes, tokens[i].n_bytes);
+    if (n_nodes >= UINT32_MAX) {
+        return omma_fail(error, OMMA_STATUS_MODEL, "tokenizer: %zu bytes of tokens", n_nodes);
     }
-    trie->nodes = malloc((n_bytes + 2) * sizeof *trie->nodes);
-    trie->ids = calloc(trie->n_tokens + 1, sizeof *trie->ids);
     trie->n_words = n_ids / 64 + 1;
     trie->texts = calloc(trie->n_words, sizeof *trie->texts);
+    trie->nodes = malloc((n_nodes + 1) * sizeof *trie->nodes);
+    trie->ids = calloc(trie->n_tokens + 1, sizeof *trie->ids);
     path = calloc(trie->max_bytes + 1, sizeof *path);
-    good = calloc(n_bytes + 2, sizeof *good);
+    good = calloc(n_nodes, sizeof *good);
     if (trie->nodes != NULL && trie->ids != NULL && trie->texts != NULL && path != NULL &&
         good != NULL) {
-        struct omma_token_trie_node *fitting;
-
         add_nodes(trie, tokens, path);
         mark_text(trie, good);
-        fitting = realloc(trie->nodes, (trie->n_nodes + 1) * sizeof *trie->nodes);
-        trie->nodes = fitting != NULL ? fitting : trie->nodes;
     }
     free(path);
     free(good);
     return trie->n_nodes > 0
                ? OMMA_OK
-               : omma_fail_memory(error, n_bytes * sizeof *trie->nodes, "a trie of tokens");
+               : omma_fail_memory(error, n_nodes * sizeof *trie->nodes, "a trie of tokens");
 }
 
 enum omma_status omma_token_trie_create(const struct omma_tokenizer *tokenizer,
                                         struct omma_token_trie **trie, struct omma_error *error)
 {
     struct omma_token_trie *made = calloc(1, sizeof *made);
-    struct token *tokens;
+    size_t n_tokens, n_ids = omma_tokenizer_n_ids(tokenizer);
+    struct token *tokens = list_tokens(tokenizer, &n_tokens);
     enum omma_status status;
-    size_t n_tokens, n_bytes;
 
-    tokens = list_tokens(tokenizer, &n_tokens, &n_bytes);
     if (made == NULL || tokens == NULL) {
-        status = omma_fail_memory(error, n_tokens * sizeof *tokens, "a trie of tokens");
-    } else if (n_bytes >= UINT32_MAX / 2) {
-        status = omma_fail(error, OMMA_STATUS_MODEL, "tokenizer: %zu bytes of tokens", n_bytes);
+        status = omma_fail_memory(error, n_ids * sizeof *tokens, "a trie of tokens");
     } else {
         made->n_tokens = n_tokens;
-        status = build(made, tokens, omma_tokenizer_n_ids(tokenizer), n_bytes, error);
+        status = build(made, tokens, n_ids, error);
     }
     free(tokens);
     if (status != OMMA_OK) {

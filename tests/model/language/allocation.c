@@ -1,14 +1,51 @@
-/* Opening a tokenizer, rendering a conversation, sampling and decoding, with every allocation
- * failing once, and from one on: OMMA_STATUS_RESOURCES, and nothing is left (the sanitizers watch
- * for that). The allocators are the linker's --wrap here; jansson is given them too. */
+/* Opening a tokenizer, rendering a conversation, sampling with a schema and decoding, with every
+ * allocation failing once, and from one on: OMMA_STATUS_RESOURCES, and nothing is left (the
+ * sanitizers watch for that). The allocators are the linker's --wrap here; jansson is given them
+ * too. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "model/language/chat_template.h"
 #include "model/language/sampler.h"
 #include "model/language/text_decoder.h"
+#include "model/schema/schema.h"
 #include "support/failing_allocations.h"
 #include "support/support.h"
+
+/* A schema, read, and one token that fits it. */
+static enum omma_status answer_in_json(const struct omma_tokenizer *tokenizer,
+                                       struct omma_error *error)
+{
+    static const char text[] =
+        "{\"properties\":{\"a\":{\"enum\":[1,\"x\",{\"k\":2.5}]},\"b\":{\"$ref\":\"#\"},\"c\":"
+        "{\"anyOf\":[{\"type\":[\"null\",\"string\"]},{\"items\":{}}]}},\"required\":[\"a\"]}";
+    const int32_t stop_id = omma_tokenizer_template_ids(tokenizer)->im_end;
+    size_t vocab = omma_tokenizer_n_ids(tokenizer);
+    static const struct omma_sampling greedy = {0};
+    struct omma_schema *schema = NULL;
+    struct omma_sampler *sampler = NULL;
+    float *logits = calloc(vocab, sizeof *logits), margin;
+    enum omma_status status;
+    int32_t id;
+
+    if (logits == NULL) {
+        return omma_fail_memory(error, vocab * sizeof *logits, "logits");
+    }
+    OMMA_TRY_OR(
+        status, out,
+        omma_schema_create(tokenizer, &stop_id, 1, vocab, text, sizeof text - 1, &schema, error));
+    OMMA_TRY_OR(status, out, omma_sampler_create(&greedy, vocab, &sampler, error));
+    OMMA_TRY_OR(status, out, omma_sampler_constrain(sampler, schema, error));
+    for (int i = 0; i < 3; i++) {
+        OMMA_TRY_OR(status, out, omma_sampler_choose(sampler, logits, &id, &margin, error));
+        OMMA_TRY_OR(status, out, omma_sampler_accept(sampler, id, error));
+    }
+out:
+    omma_sampler_destroy(&sampler);
+    omma_schema_close(&schema);
+    free(logits);
+    return status;
+}
 
 /* One token sampled and decoded. */
 static enum omma_status answer(const struct omma_tokenizer *tokenizer, struct omma_error *error)
@@ -56,7 +93,8 @@ static enum omma_status do_all(const char *dir, struct omma_error *error)
     OMMA_TRY_OR(status, out,
                 omma_tokenize(tokenizer, question, sizeof question - 1, OMMA_SPECIAL_LITERAL,
                               &tokens, error));
-    status = answer(tokenizer, error);
+    OMMA_TRY_OR(status, out, answer(tokenizer, error));
+    status = answer_in_json(tokenizer, error);
 out:
     omma_tokens_free(&tokens);
     omma_tokenizer_close(&tokenizer);
