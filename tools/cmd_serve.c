@@ -247,21 +247,22 @@ static bool wait_for_signal(const struct server *server, int timeout_ms)
     return poll(polls, 2, timeout_ms) > 0 && (polls[0].revents | polls[1].revents) != 0;
 }
 
-/* Let requests end for so long; false if a signal came. */
+/* Let requests end for so long; false if a signal came.  Counted in moments, so that a pause of the
+ * process takes none of it. */
 static bool drain(struct server *server, size_t seconds)
 {
-    double end = serve_now() + (double)seconds;
+    enum { MOMENT_MS = 20 };
 
-    for (;;) {
+    for (size_t left = 1000 / MOMENT_MS * seconds;; left--) {
         size_t n;
 
         pthread_mutex_lock(&server->lock);
         n = server->n_exchanges;
         pthread_mutex_unlock(&server->lock);
-        if (n == 0 || serve_now() >= end) {
+        if (n == 0 || left == 0) {
             return true;
         }
-        if (wait_for_signal(server, 20)) {
+        if (wait_for_signal(server, MOMENT_MS)) {
             return false;
         }
     }
