@@ -153,6 +153,7 @@ static enum omma_status open_input(struct batch *batch, struct omma_error *error
 {
     char *copy;
     enum omma_status status;
+    struct stat output;
 
     if (access(batch->values->output, F_OK) == 0 && access(batch->journal_path, F_OK) != 0 &&
         !batch->values->restart) {
@@ -162,6 +163,10 @@ static enum omma_status open_input(struct batch *batch, struct omma_error *error
     }
     message_progress(batch->messages, "reading %s", batch->input_path);
     TRY(input_open(batch->input_path, &batch->input, error));
+    if (stat(batch->values->output, &output) == 0 && output.st_dev == batch->input.stat.st_dev &&
+        output.st_ino == batch->input.stat.st_ino) {
+        return fail(error, OMMA_STATUS_USAGE, "%s: is the input", batch->values->output);
+    }
     TRY(input_check_names(&batch->input, error));
     copy = strdup(batch->input_path);
     if (copy == NULL) {

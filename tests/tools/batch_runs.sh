@@ -83,6 +83,7 @@ fails 2 'there is no journal to go on with' "$omma" batch --resume -o none.jsonl
 echo mine >mine.jsonl
 fails 2 'mine.jsonl: is there, without a journal; --restart replaces it' "$omma" batch -o mine.jsonl in/all.jsonl
 [ "$(cat mine.jsonl)" = mine ] || complain "mine.jsonl was replaced"
+fails 2 'in/other.jsonl: is the input' "$omma" batch --restart -o in/other.jsonl in/other.jsonl
 { question a; echo; printf '{"custom_id":"x","messages":[]}\n{"custom_id":"x","messages":[]}\n'; } >in/twice.jsonl
 fails 2 'in/twice.jsonl:3: custom_id "x": line 2 has the same' "$omma" batch -o none.jsonl in/twice.jsonl
 fails 2 'in/none.jsonl: No such file' "$omma" batch -o none.jsonl in/none.jsonl
@@ -135,6 +136,24 @@ elif [ "$code" -ne 0 ]; then
 fi
 run "$omma" batch --no-timings -o interrupted.now in/many.jsonl
 [ "$code" -eq 0 ] && cmp -s many.jsonl interrupted.now || complain "SIGTERM: $code: $(cat "$folder/err")"
+
+# a second signal does not wait for them
+question "Tell me more" ',"ignore_eos":true' | sed 's/"max_tokens":8/"max_tokens":8000/' >in/long.jsonl
+rm -f log
+"$omma" batch -v --fast -o long.jsonl in/long.jsonl >out 2>log &
+pid=$!
+i=0
+while [ $i -lt 500 ] && ! grep -qs ' 0 of 1 rows' log; do
+    sleep 0.02
+    i=$((i + 1))
+done
+kill -TERM $pid 2>err
+sleep 0.2
+kill -TERM $pid 2>err
+code=0
+wait $pid || code=$?
+[ "$code" -eq 143 ] && grep -q 'interrupted: 0 of 1 rows are kept' log || complain "a second SIGTERM: $code: $(cat log)"
+[ ! -e long.jsonl ] || complain "a second SIGTERM: there is an output"
 
 # a file that may not grow, as on a full disk; then one that may
 (
