@@ -128,6 +128,9 @@ bool test_send(int connection, const char *bytes, size_t n_bytes)
     while (n_bytes > 0) {
         ssize_t n = send(connection, bytes, n_bytes, MSG_NOSIGNAL);
 
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
         if (n <= 0) {
             return false;
         }
@@ -135,6 +138,16 @@ bool test_send(int connection, const char *bytes, size_t n_bytes)
         n_bytes -= (size_t)n;
     }
     return true;
+}
+
+ssize_t test_read(int connection, void *bytes, size_t n_bytes)
+{
+    ssize_t n;
+
+    do {
+        n = recv(connection, bytes, n_bytes, 0);
+    } while (n < 0 && errno == EINTR);
+    return n;
 }
 
 /* Bytes of a connection, growing. */
@@ -154,8 +167,8 @@ static bool read_more(struct input *input)
         input->bytes = realloc(input->bytes, input->capacity);
         assert_non_null(input->bytes);
     }
-    got = recv(input->connection, input->bytes + input->n_bytes,
-               input->capacity - input->n_bytes - 1, 0);
+    got = test_read(input->connection, input->bytes + input->n_bytes,
+                    input->capacity - input->n_bytes - 1);
     input->has_ended = got <= 0;
     input->n_bytes += got > 0 ? (size_t)got : 0;
     input->bytes[input->n_bytes] = '\0';

@@ -37,6 +37,9 @@ struct test_reply {
 int test_connect(const struct test_server *server);
 /* False if the other end is closed. */
 bool test_send(int connection, const char *bytes, size_t n_bytes);
+/* recv(2) that goes on when the process was stopped meanwhile (signal(7): EINTR with SO_RCVTIMEO).
+ */
+ssize_t test_read(int connection, void *bytes, size_t n_bytes);
 /* The next reply; is_head: it has no body. */
 void test_receive(int connection, bool is_head, struct test_reply *reply);
 void test_reply_release(struct test_reply *reply);

@@ -467,7 +467,7 @@ static int start_long(const struct test_server *server, int seed)
     bytes = test_chat_bytes(body, &n_bytes);
     assert_true(test_send(connection, bytes, n_bytes));
     free(bytes);
-    assert_int_equal(recv(connection, &byte, 1, 0), 1);
+    assert_int_equal(test_read(connection, &byte, 1), 1);
     return connection;
 }
 
@@ -639,7 +639,7 @@ static void test_drain(void **state)
         usleep(20000); /* a connection takes 100 requests */
     }
     assert_refused(&reply, 503, "draining", "stop");
-    while ((n = recv(connection, bytes + n_kept, sizeof bytes - 1 - n_kept, 0)) > 0) {
+    while ((n = test_read(connection, bytes + n_kept, sizeof bytes - 1 - n_kept)) > 0) {
         n_kept += (size_t)n; /* of what came, the end */
         if (n_kept > sizeof bytes / 2) {
             memmove(bytes, bytes + n_kept - 1024, 1024);
