@@ -288,7 +288,7 @@ static void test_slow_readers(void **state)
     int n = world->n >= 1000 ? 50 : 10, connections[50];
     struct test_reply reply;
     char body[512], byte;
-    double begin = now(), slowest = 0;
+    double slowest = 0;
     size_t n_answers = 0;
 
     for (int i = 0; i < n; i++) {
@@ -301,7 +301,7 @@ static void test_slow_readers(void **state)
             wait_until_idle(world); /* 20 at a time are taken */
         }
     }
-    while (now() - begin < 12) { /* a byte a second */
+    for (int second = 0; second < 12; second++) { /* a byte in each */
         double asked = now();
 
         for (int i = 0; i < n; i++) {

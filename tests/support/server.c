@@ -47,8 +47,12 @@ static void wait_for_line(struct test_server *server)
            strchr(strstr(server->said, "listening on "), '\n') == NULL) {
         struct pollfd item = {.fd = server->output, .events = POLLIN};
         ssize_t got = -1;
+        int ready = n + 1 < sizeof server->said ? poll(&item, 1, TEST_PATIENCE_S * 1000) : 0;
 
-        if (n + 1 < sizeof server->said && poll(&item, 1, TEST_PATIENCE_S * 1000) == 1) {
+        if (ready < 0 && errno == EINTR) {
+            continue;
+        }
+        if (ready == 1) {
             got = read(server->output, server->said + n, sizeof server->said - 1 - n);
         }
         if (got <= 0) {
