@@ -10,6 +10,7 @@
 #include "simd/tmpl/convert.h"
 #include "simd/tmpl/elementwise.h"
 #include "simd/tmpl/exp.h"
+#include "simd/tmpl/int8.h"
 #include "simd/tmpl/norm.h"
 
 #include "simd/tmpl/activation.h"

@@ -231,6 +231,71 @@ static inline vec_f32 vec_of_f16(vec_u16 a)
     return _mm256_cvtph_ps(a);
 }
 
+/* To the nearest whole numbers, of two the even one. */
+static inline vec_i32 vec_round(vec_f32 a)
+{
+    return _mm256_cvtps_epi32(a);
+}
+
+static inline vec_f32 vec_of_i32(vec_i32 a)
+{
+    return _mm256_cvtepi32_ps(a);
+}
+
+static inline vec_i32 vec_i32_load(const int32_t *x)
+{
+    return _mm256_loadu_si256((const __m256i *)(const void *)x);
+}
+
+static inline vec_i32 vec_i32_load_tail(const int32_t *x, size_t n)
+{
+    return _mm256_maskload_epi32(x, vec_first(n));
+}
+
+static inline int32_t vec_i32_sum(vec_i32 a)
+{
+    __m128i sum = _mm_add_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
+
+    sum = _mm_add_epi32(sum, _mm_unpackhi_epi64(sum, sum));
+    sum = _mm_add_epi32(sum, _mm_srli_epi64(sum, 32));
+    return _mm_cvtsi128_si32(sum);
+}
+
+static inline vec_i32 vec_i8_load(const int8_t *x)
+{
+    return _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)x));
+}
+
+static inline vec_i32 vec_i8_load_tail(const int8_t *x, size_t n)
+{
+    int64_t bytes = 0;
+
+    memcpy(&bytes, x, n);
+    return _mm256_cvtepi8_epi32(_mm_cvtsi64_si128(bytes));
+}
+
+/* The eight bytes of elements -128 to 127. */
+static inline int64_t vec_i8_narrow(vec_i32 a)
+{
+    __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
+
+    return _mm_cvtsi128_si64(_mm_packs_epi16(words, words));
+}
+
+static inline void vec_i8_store(int8_t *y, vec_i32 a)
+{
+    int64_t bytes = vec_i8_narrow(a);
+
+    memcpy(y, &bytes, sizeof bytes);
+}
+
+static inline void vec_i8_store_tail(int8_t *y, size_t n, vec_i32 a)
+{
+    int64_t bytes = vec_i8_narrow(a);
+
+    memcpy(y, &bytes, n);
+}
+
 /* sums + the products of i16, added up in pairs.  In assembly, as gcc 12 computes many products
  * before it adds them, and then has too few registers for the sums. */
 static inline __attribute__((always_inline)) __m256i vec_dot_i16(__m256i sums, __m256i a, __m256i b)

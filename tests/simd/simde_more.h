@@ -292,6 +292,32 @@ SIMDE_MORE simde__m512 simde_more_mm512_scalef_ps(simde__m512 a, simde__m512 b)
 /* ---- bytes and 32 bits ------------------------------------------------------------------------
  */
 
+/* AVX512-BF16: rounded to nearest even, subnormals as zero; b's lanes first. */
+SIMDE_MORE simde__m512bh simde_more_mm512_cvtne2ps_pbh(simde__m512 a, simde__m512 b)
+{
+    uint32_t lanes[32];
+    uint16_t halves[32];
+    simde__m512bh result;
+
+    memcpy(lanes, &b, sizeof b);
+    memcpy(lanes + 16, &a, sizeof a);
+    for (size_t i = 0; i < 32; i++) {
+        uint32_t magnitude = lanes[i] & 0x7FFFFFFF;
+
+        if (magnitude > 0x7F800000) { /* NaN */
+            halves[i] = (uint16_t)(lanes[i] >> 16 | 0x40);
+        } else if (magnitude < 0x00800000) {
+            halves[i] = (uint16_t)(lanes[i] >> 16 & 0x8000);
+        } else {
+            halves[i] = (uint16_t)((lanes[i] + 0x7FFF + (lanes[i] >> 16 & 1)) >> 16);
+        }
+    }
+    memcpy(&result, halves, sizeof result);
+    return result;
+}
+#undef _mm512_cvtne2ps_pbh
+#define _mm512_cvtne2ps_pbh simde_more_mm512_cvtne2ps_pbh
+
 /* AVX-VNNI: four unsigned bytes of u by four signed ones of s in every lane, onto the sums. */
 SIMDE_MORE simde__m256i simde_more_mm256_dpbusd_avx_epi32(simde__m256i sums, simde__m256i u,
                                                           simde__m256i s)
