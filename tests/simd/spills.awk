@@ -31,7 +31,7 @@ function end_of_function(    j, i, first, n_sums, n_spills, inner) {
         n_sums = inner = 0
         for (i = first; i < j; i++) {
             n_sums += is_sum[i]
-            inner += (i in back)
+            inner += (i in back) || is_branch[i]
         }
         if (inner == 0 && n_sums >= 8) {
             n_loops++
@@ -103,6 +103,8 @@ function last_register(text) {
     } else if (last_register(operands) first_register(operands) != "" && mnemonic !~ /^st/) {
         written[n] = last_register(operands) first_register(operands)
     }
+    # on Arm a loop over a tail copies it through calls and branches: those are not the hot ones
+    is_branch[n] = mnemonic ~ /^(b|b\..*|cbn?z|tbn?z|ret|bl)$/
     is_frame[n] = operands ~ /%rbp/ # of the stack only where it is set from %rsp
     if (mnemonic == "mov" && operands == "%rsp,%rbp") {
         has_frame = 1
