@@ -347,8 +347,30 @@ static size_t border(size_t n, size_t thread, size_t n_threads)
     return n * thread / n_threads;
 }
 
+/* Of a team of another's threads: a node's items are those that it has there, where the other's
+ * weights lie, and those of nodes behind it of which no thread is here; its threads share them. */
+static struct omma_range range_of_part(const struct omma_thread *self, size_t n)
+{
+    const struct omma_team *team = self->team, *of = team->of;
+    const struct omma_team_node *node = &team->nodes[self->node];
+    size_t next = self->node + 1, in_node = self->index - node->first_thread, begin, end;
+
+    while (next < team->n_nodes && team->nodes[next].n_threads == 0) {
+        next++;
+    }
+    begin =
+        node->first_thread == 0 ? 0 : border(n, of->nodes[self->node].first_thread, of->n_threads);
+    end = next == team->n_nodes ? n : border(n, of->nodes[next].first_thread, of->n_threads);
+    n = end - begin;
+    return (struct omma_range){begin + border(n, in_node, node->n_threads),
+                               begin + border(n, in_node + 1, node->n_threads)};
+}
+
 struct omma_range omma_team_range(const struct omma_thread *self, size_t n)
 {
+    if (self->team->of != NULL) {
+        return range_of_part(self, n);
+    }
     return (struct omma_range){border(n, self->index, self->n_threads),
                                border(n, self->index + 1, self->n_threads)};
 }

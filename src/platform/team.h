@@ -83,7 +83,8 @@ void omma_team_barrier(struct omma_thread *self);
 void omma_team_barrier_idle(struct omma_thread *self, omma_idle_fn idle, void *argument);
 
 /* The half-open range of n items that belongs to this thread: contiguous, sizes differ by one item.
- */
+ * In a team of another's threads the sizes do so within a node: its threads share the items that
+ * the other's have there, and those of nodes behind it that have no thread here. */
 struct omma_range {
     size_t begin, end;
 };

@@ -90,6 +90,7 @@ static void watch_answer(const char *synthetic, enum omma_numa numa, size_t n_th
     char *picture = omma_test_source("share/omma/demo/pictures/number.png");
     struct omma_topology_options machine = {.synthetic = synthetic};
     struct omma_engine_options options = {.n_threads = n_threads,
+                                          .no_vision_threads = true, /* one team computes */
                                           .numa = numa,
                                           .precision = OMMA_PRECISION_F32,
                                           .gemm = OMMA_GEMM_NATIVE};

@@ -218,6 +218,50 @@ static void test_nodes(void **state)
     omma_team_destroy(&team);
 }
 
+static void note_range(struct omma_thread *self, void *argument)
+{
+    struct omma_range *ranges = argument;
+
+    ranges[self->index] = omma_team_range(self, 101);
+}
+
+/* Threads of another team's: a node's items stay with its threads. */
+static void test_parts_of_a_team(void **state)
+{
+    struct omma_topology_options machine = {.synthetic = "package:3 [numa(memory=1GB)] core:4 1",
+                                            .mask = "0-2,4-5,8"};
+    static const struct {
+        size_t n_threads, threads[3], borders[4];
+    } parts[] = {
+        {3, {0, 3, 5}, {0, 50, 84, 101}}, /* one of each node, which have 3, 2 and 1 */
+        {2, {0, 3}, {0, 50, 101}},        /* node 1's has node 2's items too */
+        {3, {1, 2, 5}, {0, 42, 84, 101}}, /* node 0's have node 1's */
+        {2, {3, 4}, {0, 50, 101}},        /* node 1's have all */
+        {1, {5}, {0, 101}},
+    };
+    struct omma_team_options options = {.machine = &machine};
+    struct omma_team *team = NULL;
+    struct omma_error error;
+
+    (void)state;
+    assert_ok(omma_team_create(&options, &team, &error));
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        struct omma_team_options of = {
+            .n_threads = parts[i].n_threads, .of = team, .of_threads = parts[i].threads};
+        struct omma_team *part = NULL;
+        struct omma_range ranges[3];
+
+        assert_ok(omma_team_create(&of, &part, &error));
+        omma_team_run(part, note_range, ranges);
+        for (size_t k = 0; k < parts[i].n_threads; k++) {
+            assert_int_equal(ranges[k].begin, parts[i].borders[k]);
+            assert_int_equal(ranges[k].end, parts[i].borders[k + 1]);
+        }
+        omma_team_destroy(&part);
+    }
+    omma_team_destroy(&team);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -226,6 +270,7 @@ int main(void)
         cmocka_unit_test(test_threads_meet),
         cmocka_unit_test(test_too_many_threads_warn),
         cmocka_unit_test(test_nodes),
+        cmocka_unit_test(test_parts_of_a_team),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
