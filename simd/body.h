@@ -21,125 +21,58 @@
 #endif
 #endif
 
+#define OMMA_CONSTANT_CASE(n, function, ...)                                                       \
+    case n:                                                                                        \
+        function(n, __VA_ARGS__);                                                                  \
+        break;
+
+#define OMMA_CONSTANT_CASES_3(function, ...)                                                       \
+    OMMA_CONSTANT_CASE(1, function, __VA_ARGS__)                                                   \
+    OMMA_CONSTANT_CASE(2, function, __VA_ARGS__)                                                   \
+    OMMA_CONSTANT_CASE(3, function, __VA_ARGS__)
+#define OMMA_CONSTANT_CASES_4(function, ...)                                                       \
+    OMMA_CONSTANT_CASES_3(function, __VA_ARGS__)                                                   \
+    OMMA_CONSTANT_CASE(4, function, __VA_ARGS__)
+#define OMMA_CONSTANT_CASES_6(function, ...)                                                       \
+    OMMA_CONSTANT_CASES_4(function, __VA_ARGS__)                                                   \
+    OMMA_CONSTANT_CASE(5, function, __VA_ARGS__)                                                   \
+    OMMA_CONSTANT_CASE(6, function, __VA_ARGS__)
+#define OMMA_CONSTANT_CASES_8(function, ...)                                                       \
+    OMMA_CONSTANT_CASES_6(function, __VA_ARGS__)                                                   \
+    OMMA_CONSTANT_CASE(7, function, __VA_ARGS__)                                                   \
+    OMMA_CONSTANT_CASE(8, function, __VA_ARGS__)
+#define OMMA_CONSTANT_CASES_12(function, ...)                                                      \
+    OMMA_CONSTANT_CASES_8(function, __VA_ARGS__)                                                   \
+    OMMA_CONSTANT_CASE(9, function, __VA_ARGS__)                                                   \
+    OMMA_CONSTANT_CASE(10, function, __VA_ARGS__)                                                  \
+    OMMA_CONSTANT_CASE(11, function, __VA_ARGS__)                                                  \
+    OMMA_CONSTANT_CASE(12, function, __VA_ARGS__)
+
 /* FUNCTION(n, ...) with n, from 1 to the number in the name, as a constant: a body is compiled for
  * every n. */
 #define OMMA_WITH_CONSTANT_3(n, function, ...)                                                     \
     switch (n) {                                                                                   \
-    case 1:                                                                                        \
-        function(1, __VA_ARGS__);                                                                  \
-        break;                                                                                     \
-    case 2:                                                                                        \
-        function(2, __VA_ARGS__);                                                                  \
-        break;                                                                                     \
-    case 3:                                                                                        \
-        function(3, __VA_ARGS__);                                                                  \
-        break;                                                                                     \
+        OMMA_CONSTANT_CASES_3(function, __VA_ARGS__)                                               \
     }
 
 #define OMMA_WITH_CONSTANT_4(n, function, ...)                                                     \
     switch (n) {                                                                                   \
-    case 1:                                                                                        \
-        function(1, __VA_ARGS__);                                                                  \
-        break;                                                                                     \
-    case 2:                                                                                        \
-        function(2, __VA_ARGS__);                                                                  \
-        break;                                                                                     \
-    case 3:                                                                                        \
-        function(3, __VA_ARGS__);                                                                  \
-        break;                                                                                     \
-    case 4:                                                                                        \
-        function(4, __VA_ARGS__);                                                                  \
-        break;                                                                                     \
+        OMMA_CONSTANT_CASES_4(function, __VA_ARGS__)                                               \
     }
 
 #define OMMA_WITH_CONSTANT_6(n, function, ...)                                                     \
     switch (n) {                                                                                   \
-    case 1:                                                                                        \
-        function(1, __VA_ARGS__);                                                                  \
-        break;                                                                                     \
-    case 2:                                                                                        \
-        function(2, __VA_ARGS__);                                                                  \
-        break;                                                                                     \
-    case 3:                                                                                        \
-        function(3, __VA_ARGS__);                                                                  \
-        break;                                                                                     \
-    case 4:                                                                                        \
-        function(4, __VA_ARGS__);                                                                  \
-        break;                                                                                     \
-    case 5:                                                                                        \
-        function(5, __VA_ARGS__);                                                                  \
-        break;                                                                                     \
-    case 6:                                                                                        \
-        function(6, __VA_ARGS__);                                                                  \
-        break;                                                                                     \
+        OMMA_CONSTANT_CASES_6(function, __VA_ARGS__)                                               \
     }
 
 #define OMMA_WITH_CONSTANT_8(n, function, ...)                                                     \
     switch (n) {                                                                                   \
-    case 1:                                                                                        \
-        function(1, __VA_ARGS__);                                                                  \
-        break;                                                                                     \
-    case 2:                                                                                        \
-        function(2, __VA_ARGS__);                                                                  \
-        break;                                                                                     \
-    case 3:                                                                                        \
-        function(3, __VA_ARGS__);                                                                  \
-        break;                                                                                     \
-    case 4:                                                                                        \
-        function(4, __VA_ARGS__);                                                                  \
-        break;                                                                                     \
-    case 5:                                                                                        \
-        function(5, __VA_ARGS__);                                                                  \
-        break;                                                                                     \
-    case 6:                                                                                        \
-        function(6, __VA_ARGS__);                                                                  \
-        break;                                                                                     \
-    case 7:                                                                                        \
-        function(7, __VA_ARGS__);                                                                  \
-        break;                                                                                     \
-    case 8:                                                                                        \
-        function(8, __VA_ARGS__);                                                                  \
-        break;                                                                                     \
+        OMMA_CONSTANT_CASES_8(function, __VA_ARGS__)                                               \
     }
 
 #define OMMA_WITH_CONSTANT_12(n, function, ...)                                                    \
     switch (n) {                                                                                   \
-    case 1:                                                                                        \
-        function(1, __VA_ARGS__);                                                                  \
-        break;                                                                                     \
-    case 2:                                                                                        \
-        function(2, __VA_ARGS__);                                                                  \
-        break;                                                                                     \
-    case 3:                                                                                        \
-        function(3, __VA_ARGS__);                                                                  \
-        break;                                                                                     \
-    case 4:                                                                                        \
-        function(4, __VA_ARGS__);                                                                  \
-        break;                                                                                     \
-    case 5:                                                                                        \
-        function(5, __VA_ARGS__);                                                                  \
-        break;                                                                                     \
-    case 6:                                                                                        \
-        function(6, __VA_ARGS__);                                                                  \
-        break;                                                                                     \
-    case 7:                                                                                        \
-        function(7, __VA_ARGS__);                                                                  \
-        break;                                                                                     \
-    case 8:                                                                                        \
-        function(8, __VA_ARGS__);                                                                  \
-        break;                                                                                     \
-    case 9:                                                                                        \
-        function(9, __VA_ARGS__);                                                                  \
-        break;                                                                                     \
-    case 10:                                                                                       \
-        function(10, __VA_ARGS__);                                                                 \
-        break;                                                                                     \
-    case 11:                                                                                       \
-        function(11, __VA_ARGS__);                                                                 \
-        break;                                                                                     \
-    case 12:                                                                                       \
-        function(12, __VA_ARGS__);                                                                 \
-        break;                                                                                     \
+        OMMA_CONSTANT_CASES_12(function, __VA_ARGS__)                                              \
     }
 
 #endif
