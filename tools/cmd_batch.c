@@ -182,7 +182,6 @@ static enum omma_status open_input(struct batch *batch, struct omma_error *error
 
 static enum omma_status open_model(struct batch *batch, struct omma_error *error)
 {
-    enum { DEFAULT_CONTEXT = 8192 };
     const struct omma_model_options options = {.log = messages_log(batch->messages)};
     const struct omma_engine_info *engine;
     const struct omma_model_info *info;
@@ -199,11 +198,8 @@ static enum omma_status open_model(struct batch *batch, struct omma_error *error
                                                .no_thumbnail = !info->use_thumbnail,
                                                .strict = bounds.strict,
                                                .log = messages_log_verbose(batch->messages)};
-    batch->n_context = batch->values->n_context;
-    if (batch->n_context == 0) {
-        batch->n_context =
-            info->max_positions < DEFAULT_CONTEXT ? info->max_positions : DEFAULT_CONTEXT;
-    }
+    batch->n_context =
+        batch->values->n_context != 0 ? batch->values->n_context : info->default_context;
     batch->engine_options.max_batch = batch->values->n_parallel;
     TRY(omma_engine_create(batch->model, &batch->engine_options, &batch->engine, error));
     message_progress_end(batch->messages);

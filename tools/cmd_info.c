@@ -12,8 +12,6 @@
 #include "tools/model_path.h"
 #include "tools/signals.h"
 
-enum { DEFAULT_CONTEXT = 8192 }; /* of omma run, where the model allows it */
-
 struct info_values {
     const char *model;
     bool json, verify, verbose;
@@ -31,11 +29,6 @@ static const struct option_row rows[] = {
     VERBOSE_OPTION(struct info_values, verbose),
     {0},
 };
-
-static size_t default_context(const struct omma_model_info *info)
-{
-    return info->max_positions < DEFAULT_CONTEXT ? info->max_positions : DEFAULT_CONTEXT;
-}
 
 static double mega(uint64_t number)
 {
@@ -97,7 +90,7 @@ static void print_rules(const struct omma_model_info *info)
            "token: %.1f MB for %zu\n",
            mega(info->mapped_bytes), mega(info->anonymous_bytes),
            (double)info->kv_bytes_per_token / 1e3,
-           mega((uint64_t)info->kv_bytes_per_token * default_context(info)), default_context(info));
+           mega((uint64_t)info->kv_bytes_per_token * info->default_context), info->default_context);
     printf("identity        %s\n", info->identity);
 }
 

@@ -151,16 +151,11 @@ static enum omma_status open_place(struct service *service, struct omma_error *e
 /* What is known once the model is open. */
 static enum omma_status fill_settings(struct service *service, struct omma_error *error)
 {
-    enum { DEFAULT_CONTEXT = 8192 };
     const struct serve_values *values = service->values;
     const struct omma_model_info *info = omma_model_info(service->server.model);
     struct image_values bounds = values->image;
-    size_t n_context = values->n_context;
 
     TRY(image_values_complete(&bounds, info->min_tiles, info->max_tiles, error));
-    if (n_context == 0) {
-        n_context = info->max_positions < DEFAULT_CONTEXT ? info->max_positions : DEFAULT_CONTEXT;
-    }
     service->name = strdup(service->path);
     if (service->name == NULL) {
         return fail_memory(error);
@@ -169,7 +164,7 @@ static enum omma_status fill_settings(struct service *service, struct omma_error
         .model_name = values->alias != NULL ? values->alias : basename(service->name),
         .n_parallel = values->n_parallel,
         .max_queue = values->max_queue,
-        .n_context = n_context,
+        .n_context = values->n_context != 0 ? values->n_context : info->default_context,
         .max_tokens = values->max_tokens,
         .max_body_bytes = values->max_body,
         .max_connections = values->max_connections,

@@ -167,6 +167,7 @@ struct omma_model_info {
     size_t vocab;       /* rows of the embedding */
     size_t n_token_ids; /* ids that have a text: largest + 1 */
     size_t max_positions;
+    size_t default_context; /* tokens of a session: the smaller of max_positions and 8192 */
     double rope_theta;
     const char *rope_scaling; /* "none" or "dynamic" */
     double rope_factor;
@@ -546,7 +547,7 @@ struct omma_session;
 typedef void (*omma_notify_fn)(void *user);
 
 struct omma_session_options {
-    size_t n_context;      /* tokens, prompt and answer; 0: the smaller of the model's and 8192 */
+    size_t n_context;      /* tokens, prompt and answer; 0: the model's default_context */
     omma_notify_fn notify; /* NULL: none */
     void *user;
 };

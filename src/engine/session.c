@@ -4,20 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/checked.h"
 #include "engine/generation.h"
 #include "tensor/attention.h"
 
-enum { DEFAULT_CONTEXT = 8192 };
-
-static enum omma_status choose_context(const struct omma_language_config *language,
+static enum omma_status choose_context(const struct omma_model *model,
                                        const struct omma_session_options *options,
                                        size_t *n_context, struct omma_error *error)
 {
-    *n_context = options->n_context;
-    if (*n_context == 0) {
-        *n_context = omma_min(language->max_positions, DEFAULT_CONTEXT);
-    }
+    const struct omma_language_config *language = &model->config.language;
+
+    *n_context = options->n_context != 0 ? options->n_context : model->info.default_context;
     if (*n_context > language->max_positions && language->rope_scaling != OMMA_ROPE_DYNAMIC) {
         return omma_fail(error, OMMA_STATUS_USAGE,
                          "context: expected at most %zu tokens (the model's, without dynamic "
@@ -42,7 +38,8 @@ enum omma_status omma_session_create(struct omma_engine *engine,
     }
     options = options != NULL ? options : &defaults;
     made->engine = engine;
-    OMMA_TRY_OR(status, free_session, choose_context(language, options, &made->n_context, error));
+    OMMA_TRY_OR(status, free_session,
+                choose_context(engine->model, options, &made->n_context, error));
     OMMA_TRY_OR(status, free_session,
                 omma_events_init(options->notify, options->user, &made->events, error));
     OMMA_TRY_OR(

@@ -15,6 +15,8 @@
 #include "model/language/tokenizer.h"
 #include "model/open.h"
 
+enum { DEFAULT_CONTEXT = 8192 }; /* tokens, where the model allows them */
+
 /* ------------------------------------------------------------------------------------------------
  * Ids
  * --------------------------------------------------------------------------------------------- */
@@ -131,6 +133,7 @@ static void fill_config_info(struct omma_model_info *info, const struct omma_con
     info->ffn = language->ffn;
     info->vocab = language->vocab;
     info->max_positions = language->max_positions;
+    info->default_context = omma_min(language->max_positions, DEFAULT_CONTEXT);
     info->rope_theta = language->rope_theta;
     info->rope_scaling = language->rope_scaling == OMMA_ROPE_DYNAMIC ? "dynamic" : "none";
     info->rope_factor = language->rope_factor;

@@ -82,6 +82,7 @@ static void test_tiny_6b_in_two_shards(void **state)
     assert_int_equal(info->n_files, 2);
     assert_true(2 * info->n_parameters == 8836448); /* the index's total_size */
     assert_int_equal(info->max_positions, 300);
+    assert_int_equal(info->default_context, 300);
     assert_null(layer->norm1.bias);
     assert_null(layer->q.bias);
     assert_non_null(layer->k_norm);
