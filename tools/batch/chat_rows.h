@@ -15,7 +15,7 @@
 #include "tools/batch/input.h"
 #include "tools/batch/journal.h"
 #include "tools/batch/runner.h"
-#include "tools/serve/picture_in.h"
+#include "tools/chat/picture_in.h"
 
 struct chat_rows {
     const struct omma_model *model;

@@ -10,7 +10,7 @@
 #define OMMA_TOOLS_BATCH_RUNNER_H
 
 #include "tools/message.h"
-#include "tools/serve/problem.h"
+#include "tools/chat/problem.h"
 #include "tools/status.h"
 
 /* A row from its preparation until it is released. */

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tools/serve/base64.h"
+#include "tools/chat/base64.h"
 
 enum { MAX_KEY_FILE = 65536, MAX_CREDENTIALS = 4096, MIN_KEY = 8 };
 

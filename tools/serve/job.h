@@ -4,7 +4,7 @@
 #ifndef OMMA_TOOLS_SERVE_JOB_H
 #define OMMA_TOOLS_SERVE_JOB_H
 
-#include "tools/serve/chat_in.h"
+#include "tools/chat/chat_in.h"
 
 /* A token of the answer with what the model thought of it. */
 struct job_token {

@@ -22,7 +22,7 @@
 #include "tools/message.h"
 #include "tools/serve/guard.h"
 #include "tools/serve/job.h"
-#include "tools/serve/picture_in.h"
+#include "tools/chat/picture_in.h"
 
 enum { SERVE_N_INTAKE = 2, SERVE_N_STATUSES = 12 };
 

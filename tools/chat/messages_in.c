@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/serve/chat_in.h"
+#include "tools/chat/chat_in.h"
 
 enum { N_MARK = sizeof CHAT_IMAGE_MARK - 1 };
 

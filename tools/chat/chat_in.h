@@ -5,10 +5,10 @@
  * knows here are ignored; those that are known and not supported are refused by name, unless their
  * value asks for nothing.
  */
-#ifndef OMMA_TOOLS_SERVE_CHAT_IN_H
-#define OMMA_TOOLS_SERVE_CHAT_IN_H
+#ifndef OMMA_TOOLS_CHAT_CHAT_IN_H
+#define OMMA_TOOLS_CHAT_CHAT_IN_H
 
-#include "tools/serve/json_in.h"
+#include "tools/chat/json_in.h"
 
 /* The mark of a picture's place in a user's text. */
 #define CHAT_IMAGE_MARK "<IMAGE_TOKEN>"

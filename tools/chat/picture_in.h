@@ -2,10 +2,10 @@
  * picture_in.h - the picture that a URL of a request stands for: data: with base64, file: in a
  * folder that was given, or a path in it.  There is no client of HTTP here, nor will there be.
  */
-#ifndef OMMA_TOOLS_SERVE_PICTURE_IN_H
-#define OMMA_TOOLS_SERVE_PICTURE_IN_H
+#ifndef OMMA_TOOLS_CHAT_PICTURE_IN_H
+#define OMMA_TOOLS_CHAT_PICTURE_IN_H
 
-#include "tools/serve/chat_in.h"
+#include "tools/chat/chat_in.h"
 
 struct media_folder {
     char *path;       /* without links, without a slash at the end; NULL: file: is refused */

@@ -4,10 +4,10 @@
  * The readers leave *value alone where the field is absent or null, and return false with a 400
  * that names the field where it is not what it should be.
  */
-#ifndef OMMA_TOOLS_SERVE_JSON_IN_H
-#define OMMA_TOOLS_SERVE_JSON_IN_H
+#ifndef OMMA_TOOLS_CHAT_JSON_IN_H
+#define OMMA_TOOLS_CHAT_JSON_IN_H
 
-#include "tools/serve/problem.h"
+#include "tools/chat/problem.h"
 
 enum { JSON_IN_MAX_DEPTH = 64 };
 

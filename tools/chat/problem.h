@@ -2,8 +2,8 @@
  * problem.h - why a request is refused or failed, as a client is told: a status of HTTP and an
  * error of the OpenAI API.
  */
-#ifndef OMMA_TOOLS_SERVE_PROBLEM_H
-#define OMMA_TOOLS_SERVE_PROBLEM_H
+#ifndef OMMA_TOOLS_CHAT_PROBLEM_H
+#define OMMA_TOOLS_CHAT_PROBLEM_H
 
 #include <jansson.h>
 

@@ -1,5 +1,5 @@
 /* Errors as the OpenAI API words them. */
-#include "tools/serve/problem.h"
+#include "tools/chat/problem.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
  * URLs to pictures.  A file is opened by openat2(2) beneath the media folder: the kernel lets no
  * "..", no absolute path and no symbolic link lead out of it, whatever changes meanwhile.
  */
-#include "tools/serve/picture_in.h"
+#include "tools/chat/picture_in.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "tools/serve/base64.h"
+#include "tools/chat/base64.h"
 #include "tools/status.h"
 
 enum omma_status media_folder_open(const char *path, struct media_folder *folder,

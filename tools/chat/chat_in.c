@@ -1,5 +1,5 @@
 /* Every field of a chat request, by name. */
-#include "tools/serve/chat_in.h"
+#include "tools/chat/chat_in.h"
 
 #include <stdio.h>
 #include <stdlib.h>

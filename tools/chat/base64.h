@@ -2,8 +2,8 @@
  * base64.h - base64 (RFC 4648, section 4), strictly: no white space, the padding that belongs
  * there, no stray bits at the end.
  */
-#ifndef OMMA_TOOLS_SERVE_BASE64_H
-#define OMMA_TOOLS_SERVE_BASE64_H
+#ifndef OMMA_TOOLS_CHAT_BASE64_H
+#define OMMA_TOOLS_CHAT_BASE64_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* Limits first: jansson recurses, so depth is counted before it sees the text. */
-#include "tools/serve/json_in.h"
+#include "tools/chat/json_in.h"
 
 #include <math.h>
 

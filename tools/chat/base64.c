@@ -1,5 +1,5 @@
 /* Four characters to three bytes. */
-#include "tools/serve/base64.h"
+#include "tools/chat/base64.h"
 
 /* 0 to 63, or -1 */
 static int value_of(char character)
