@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/omma.h"
+#include "support/asking.h"
 #include "support/quantized.h"
 #include "support/support.h"
 
@@ -101,21 +102,10 @@ static void collect(struct omma_session *session, struct trace *trace)
 static struct omma_engine *make_engine(struct omma_model *model,
                                        const struct omma_engine_options *options)
 {
-    struct omma_engine *engine = NULL;
-    struct omma_error error;
+    struct omma_engine *engine = omma_test_make_engine(model, options);
 
-    assert_ok(omma_engine_create(model, options, &engine, &error));
     assert_true(omma_engine_info(engine)->deterministic);
     return engine;
-}
-
-static struct omma_session *make_session(struct omma_engine *engine)
-{
-    struct omma_session *session = NULL;
-    struct omma_error error;
-
-    assert_ok(omma_session_create(engine, NULL, &session, &error));
-    return session;
 }
 
 /* All questions in the engine, one by one or together. */
@@ -128,7 +118,7 @@ static void ask_all(struct omma_engine *engine, const struct questions *question
     for (size_t i = 0; i < N; i++) {
         struct omma_request request = question(questions, i, &traces[i]);
 
-        sessions[i] = make_session(engine);
+        sessions[i] = omma_test_make_session(engine, NULL);
         assert_ok(omma_session_submit(sessions[i], &request, &error));
         if (!together) {
             collect(sessions[i], &traces[i]);
@@ -154,7 +144,8 @@ static void expect_same(const struct trace *a, const struct trace *b, const char
 /* A second turn after the first one's answer, and the same in a fresh session. */
 static void reuse(struct omma_engine *engine, const struct questions *questions, const char *isa)
 {
-    struct omma_session *session = make_session(engine), *fresh = make_session(engine);
+    struct omma_session *session = omma_test_make_session(engine, NULL),
+                        *fresh = omma_test_make_session(engine, NULL);
     struct trace first, again, alone;
     struct omma_request request = question(questions, 0, &first);
     int32_t ids[LONGEST];

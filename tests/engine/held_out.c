@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "api/omma.h"
+#include "support/asking.h"
 #include "support/support.h"
 
 enum { MAX_TURNS = 8, MAX_ANSWER = 64 };
@@ -173,14 +174,11 @@ static void hold_all(struct omma_model *model, const char *folder, const json_t 
 static void hold_on_every_tier(enum omma_precision precision)
 {
     OMMA_TEST_NEED_SHARED(folder, "demo/held_out");
-    char *path = omma_test_source("share/omma/demo");
     json_t *dialogues = read_dialogues(folder);
-    struct omma_model *model = NULL;
-    struct omma_error error = {0};
+    struct omma_model *model = omma_test_open_demo();
     const char *tier;
     bool is_usable;
 
-    assert_ok(omma_model_open(path, NULL, &model, &error));
     for (size_t i = 0; (tier = omma_isa_tier(i, &is_usable)) != NULL; i++) {
         if (!is_usable) {
             continue;
@@ -189,7 +187,6 @@ static void hold_on_every_tier(enum omma_precision precision)
     }
     omma_model_close(&model);
     json_decref(dialogues);
-    free(path);
     free(folder);
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/omma.h"
+#include "support/asking.h"
 #include "support/support.h"
 
 enum { N_STEPS = 5 };
@@ -12,12 +13,8 @@ static struct omma_model *model;
 
 static int open_demo(void **state)
 {
-    char *path = omma_test_source("share/omma/demo");
-    struct omma_error error;
-
     (void)state;
-    assert_ok(omma_model_open(path, NULL, &model, &error));
-    free(path);
+    model = omma_test_open_demo();
     return 0;
 }
 
@@ -30,12 +27,7 @@ static int close_demo(void **state)
 
 static struct omma_engine *start(void)
 {
-    const struct omma_engine_options options = {.n_threads = 2};
-    struct omma_engine *engine = NULL;
-    struct omma_error error;
-
-    assert_ok(omma_engine_create(model, &options, &engine, &error));
-    return engine;
+    return omma_test_make_engine(model, &(struct omma_engine_options){.n_threads = 2});
 }
 
 static void assert_times(const double *steps_s, size_t n)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "api/omma.h"
+#include "support/asking.h"
 #include "support/support.h"
 
 enum { CHUNK = 32, LONG_PROMPT = 1000, FOR_EVER = 4000 };
@@ -23,15 +24,9 @@ struct world {
 static int set_up(void **state)
 {
     struct world *world = calloc(1, sizeof *world);
-    char *dir = omma_test_source("share/omma/demo");
-    char *picture = omma_test_source("share/omma/demo/pictures/tall.png");
-    struct omma_error error;
 
-    assert_ok(omma_model_open(dir, NULL, &world->model, &error));
-    assert_ok(omma_image_open(picture, &(struct omma_image_options){.max_tiles = 4}, &world->image,
-                              &error));
-    free(dir);
-    free(picture);
+    world->model = omma_test_open_demo();
+    world->image = omma_test_open_picture("tall.png", &(struct omma_image_options){.max_tiles = 4});
     *state = world;
     return 0;
 }
@@ -53,46 +48,8 @@ static struct omma_engine *make_engine(struct omma_model *model, size_t max_batc
                                           .prefill_chunk = CHUNK,
                                           .max_batch = max_batch,
                                           .max_queue = max_queue};
-    struct omma_engine *engine = NULL;
-    struct omma_error error;
 
-    assert_ok(omma_engine_create(model, &options, &engine, &error));
-    return engine;
-}
-
-static struct omma_session *make_session(struct omma_engine *engine)
-{
-    struct omma_session *session = NULL;
-    struct omma_error error;
-
-    assert_ok(omma_session_create(engine, NULL, &session, &error));
-    return session;
-}
-
-/* What a request gave. */
-struct answer {
-    char text[256];
-    size_t n_bytes, n_events, n_tokens;
-    struct omma_event done;
-    enum omma_status status;
-    struct omma_error error;
-};
-
-static void collect(struct omma_session *session, struct answer *answer)
-{
-    struct omma_event event;
-
-    memset(answer, 0, sizeof *answer);
-    do {
-        answer->status = omma_session_poll(session, -1, &event, &answer->error);
-        answer->n_events++;
-        answer->n_tokens += event.type == OMMA_EVENT_TOKEN;
-        if (event.n_bytes > 0 && answer->n_bytes + event.n_bytes < sizeof answer->text) {
-            memcpy(answer->text + answer->n_bytes, event.text, event.n_bytes);
-            answer->n_bytes += event.n_bytes;
-        }
-    } while (event.type != OMMA_EVENT_DONE);
-    answer->done = event;
+    return omma_test_make_engine(model, &options);
 }
 
 /* Wait for the first token, so that the request is known to be computed. */
@@ -150,7 +107,7 @@ static void test_each_gets_its_own_answer(void **state)
     struct omma_session *sessions[N], *alone;
     struct omma_engine_stats stats;
     struct omma_error error;
-    struct answer expected[N], answer;
+    struct omma_test_answer expected[N], answer;
     size_t n_prompt = 0, n_tokens = 0;
     atomic_size_t n_notified[N];
 
@@ -158,9 +115,9 @@ static void test_each_gets_its_own_answer(void **state)
         struct omma_request request = ask_about(world, QUESTIONS[i % 2].question);
 
         request.conversation.n_images = i < 4;
-        alone = make_session(engine);
+        alone = omma_test_make_session(engine, NULL);
         assert_ok(omma_session_submit(alone, &request, &error));
-        collect(alone, &expected[i]);
+        omma_test_collect(alone, &expected[i]);
         assert_int_equal(expected[i].status, OMMA_OK);
         omma_session_destroy(&alone);
     }
@@ -176,7 +133,7 @@ static void test_each_gets_its_own_answer(void **state)
         assert_ok(omma_session_submit(sessions[i], &request, &error));
     }
     for (size_t i = 0; i < N; i++) {
-        collect(sessions[i], &answer);
+        omma_test_collect(sessions[i], &answer);
         assert_int_equal(answer.status, OMMA_OK);
         assert_string_equal(answer.text, expected[i].text);
         assert_int_equal(answer.done.finish, expected[i].done.finish);
@@ -240,13 +197,13 @@ static void test_prompts_take_turns_beside_an_answer(void **state)
 {
     const struct world *world = *state;
     struct omma_engine *engine = make_engine(world->model, 3, 0);
-    struct omma_session *answering = make_session(engine), *sessions[2];
+    struct omma_session *answering = omma_test_make_session(engine, NULL), *sessions[2];
     int32_t ids[LONG_PROMPT];
     struct omma_request request = endless(ids, 20);
     struct log log = {.n = 0};
     struct watch watches[3] = {{&log, 'a', 0}, {&log, 'b', 0}, {&log, 'c', 0}};
     struct omma_error error;
-    struct answer answer;
+    struct omma_test_answer answer;
     const char *b, *c;
 
     fill_ids(ids, LONG_PROMPT, 0);
@@ -256,12 +213,12 @@ static void test_prompts_take_turns_beside_an_answer(void **state)
     request = endless(ids, LONG_PROMPT);
     request.max_new_tokens = 1;
     for (size_t i = 0; i < 2; i++) {
-        sessions[i] = make_session(engine);
+        sessions[i] = omma_test_make_session(engine, NULL);
         request.observer = (struct omma_observer){watch, &watches[1 + i]};
         assert_ok(omma_session_submit(sessions[i], &request, &error));
     }
     for (size_t i = 0; i < 2; i++) {
-        collect(sessions[i], &answer);
+        omma_test_collect(sessions[i], &answer);
         assert_int_equal(answer.status, OMMA_OK);
         omma_session_destroy(&sessions[i]);
     }
@@ -294,21 +251,21 @@ static void test_priorities(void **state)
     static const size_t ORDER[N] = {1, 3, 0, 2};
     const struct world *world = *state;
     struct omma_engine *engine = make_engine(world->model, 1, 0);
-    struct omma_session *first = make_session(engine), *sessions[N];
+    struct omma_session *first = omma_test_make_session(engine, NULL), *sessions[N];
     int32_t ids[20];
     struct log log = {.n = 0};
     struct watch watches[N];
     struct omma_request request = endless(ids, 20);
     struct omma_engine_stats stats;
     struct omma_error error;
-    struct answer answer;
+    struct omma_test_answer answer;
 
     fill_ids(ids, 20, 0);
     assert_ok(omma_session_submit(first, &request, &error));
     wait_for_token(first);
     request.max_new_tokens = 1;
     for (size_t i = 0; i < N; i++) {
-        sessions[i] = make_session(engine);
+        sessions[i] = omma_test_make_session(engine, NULL);
         watches[i] = (struct watch){&log, (char)('0' + i), 0};
         request.priority = PRIORITIES[i];
         request.observer = (struct omma_observer){watch, &watches[i]};
@@ -319,7 +276,7 @@ static void test_priorities(void **state)
     assert_int_equal(stats.n_queued, N);
     omma_session_cancel(first);
     for (size_t i = 0; i < N; i++) {
-        collect(sessions[i], &answer);
+        omma_test_collect(sessions[i], &answer);
         assert_int_equal(answer.status, OMMA_OK);
         omma_session_destroy(&sessions[i]);
     }
@@ -336,13 +293,15 @@ static void test_full_queue(void **state)
 {
     const struct world *world = *state;
     struct omma_engine *engine = make_engine(world->model, 1, 2);
-    struct omma_session *first = make_session(engine), *second = make_session(engine),
-                        *third = make_session(engine), *fourth = make_session(engine);
+    struct omma_session *first = omma_test_make_session(engine, NULL),
+                        *second = omma_test_make_session(engine, NULL),
+                        *third = omma_test_make_session(engine, NULL),
+                        *fourth = omma_test_make_session(engine, NULL);
     int32_t ids[20];
     struct omma_request request = endless(ids, 20), late;
     struct omma_engine_stats stats;
     struct omma_error error;
-    struct answer answer;
+    struct omma_test_answer answer;
 
     fill_ids(ids, 20, 0);
     late = request;
@@ -355,11 +314,11 @@ static void test_full_queue(void **state)
                  omma_session_submit(fourth, &request, &error));
 
     omma_session_cancel(second);
-    collect(second, &answer);
+    omma_test_collect(second, &answer);
     assert_int_equal(answer.done.finish, OMMA_FINISH_CANCELLED);
     assert_int_equal(answer.n_tokens, 0);
     assert_ok(omma_session_submit(fourth, &late, &error));
-    collect(fourth, &answer);
+    omma_test_collect(fourth, &answer);
     assert_int_equal(answer.status, OMMA_OK);
     assert_int_equal(answer.done.finish, OMMA_FINISH_DEADLINE);
     assert_string_equal(omma_finish_name(answer.done.finish), "deadline");
@@ -368,9 +327,9 @@ static void test_full_queue(void **state)
     omma_session_cancel(first);
     wait_for_token(third);
     omma_session_cancel(third);
-    collect(third, &answer);
+    omma_test_collect(third, &answer);
     assert_int_equal(answer.done.finish, OMMA_FINISH_CANCELLED);
-    collect(first, &answer);
+    omma_test_collect(first, &answer);
     assert_int_equal(answer.done.finish, OMMA_FINISH_CANCELLED);
     omma_engine_stats(engine, &stats);
     assert_int_equal(stats.n_refused, 1);
@@ -388,16 +347,16 @@ static void test_deadline_of_an_answer(void **state)
 {
     const struct world *world = *state;
     struct omma_engine *engine = make_engine(world->model, 0, 0);
-    struct omma_session *session = make_session(engine);
+    struct omma_session *session = omma_test_make_session(engine, NULL);
     int32_t ids[20];
     struct omma_request request = endless(ids, 20);
     struct omma_error error;
-    struct answer answer;
+    struct omma_test_answer answer;
 
     fill_ids(ids, 20, 0);
     request.deadline_s = 0.05;
     assert_ok(omma_session_submit(session, &request, &error));
-    collect(session, &answer);
+    omma_test_collect(session, &answer);
     assert_int_equal(answer.done.finish, OMMA_FINISH_DEADLINE);
     assert_true(answer.n_tokens < FOR_EVER);
     request.deadline_s = -1.0;
@@ -405,7 +364,7 @@ static void test_deadline_of_an_answer(void **state)
     request.deadline_s = 0.0;
     request.max_new_tokens = 3;
     assert_ok(omma_session_submit(session, &request, &error));
-    collect(session, &answer);
+    omma_test_collect(session, &answer);
     assert_int_equal(answer.done.finish, OMMA_FINISH_LENGTH);
     assert_int_equal(answer.n_tokens, 3);
     omma_session_destroy(&session);
@@ -451,7 +410,7 @@ static void test_a_fault_is_its_own(void **state)
     int32_t ids[N][100];
     struct omma_engine_stats stats;
     struct omma_error error;
-    struct answer answer;
+    struct omma_test_answer answer;
 
     (void)state;
     omma_test_copy_folder(demo, dir);
@@ -461,7 +420,7 @@ static void test_a_fault_is_its_own(void **state)
     for (size_t i = 0; i < N; i++) {
         struct omma_request request = endless(ids[i], 100);
 
-        sessions[i] = make_session(engine);
+        sessions[i] = omma_test_make_session(engine, NULL);
         for (size_t k = 0; k < 100; k++) {
             ids[i][k] = (int32_t)(k + i);
         }
@@ -472,7 +431,7 @@ static void test_a_fault_is_its_own(void **state)
         assert_ok(omma_session_submit(sessions[i], &request, &error));
     }
     for (size_t i = 0; i < N; i++) {
-        collect(sessions[i], &answer);
+        omma_test_collect(sessions[i], &answer);
         if (i == 1) {
             assert_int_equal(answer.status, OMMA_STATUS_INTERNAL);
             assert_non_null(strstr(answer.error.message, "not finite"));

@@ -11,6 +11,7 @@
 
 #include "api/omma.h"
 #include "engine/session.h"
+#include "support/asking.h"
 #include "support/support.h"
 
 struct world {
@@ -19,38 +20,15 @@ struct world {
     struct omma_image *image;
 };
 
-static struct omma_model *open_demo(const char *dir)
-{
-    struct omma_model *model = NULL;
-    struct omma_error error;
-
-    assert_ok(omma_model_open(dir, NULL, &model, &error));
-    return model;
-}
-
-static struct omma_engine *make_engine(struct omma_model *model)
-{
-    struct omma_engine_options options = {.n_threads = 2, .precision = OMMA_PRECISION_F32};
-    struct omma_engine *engine = NULL;
-    struct omma_error error;
-
-    assert_ok(omma_engine_create(model, &options, &engine, &error));
-    return engine;
-}
+static const struct omma_engine_options OPTIONS = {.n_threads = 2, .precision = OMMA_PRECISION_F32};
 
 static int set_up(void **state)
 {
     struct world *world = calloc(1, sizeof *world);
-    char *dir = omma_test_source("share/omma/demo");
-    char *picture = omma_test_source("share/omma/demo/pictures/tall.png");
-    struct omma_error error;
 
-    world->model = open_demo(dir);
-    world->engine = make_engine(world->model);
-    assert_ok(omma_image_open(picture, &(struct omma_image_options){.max_tiles = 4}, &world->image,
-                              &error));
-    free(dir);
-    free(picture);
+    world->model = omma_test_open_demo();
+    world->engine = omma_test_make_engine(world->model, &OPTIONS);
+    world->image = omma_test_open_picture("tall.png", &(struct omma_image_options){.max_tiles = 4});
     *state = world;
     return 0;
 }
@@ -64,63 +42,6 @@ static int tear_down(void **state)
     omma_image_close(&world->image);
     free(world);
     return 0;
-}
-
-static struct omma_session *make_session(const struct world *world, size_t n_context)
-{
-    struct omma_session_options options = {.n_context = n_context};
-    struct omma_session *session = NULL;
-    struct omma_error error;
-
-    assert_ok(omma_session_create(world->engine, &options, &session, &error));
-    return session;
-}
-
-/* What a request gave. */
-struct answer {
-    char text[4096];
-    size_t n_bytes;
-    int32_t ids[2048];
-    size_t n_ids, n_tiles, n_prefilled;
-    struct omma_event done;
-    enum omma_status status;
-    struct omma_error error;
-};
-
-static void collect(struct omma_session *session, struct answer *answer)
-{
-    struct omma_event event;
-
-    memset(answer, 0, sizeof *answer);
-    do {
-        answer->status = omma_session_poll(session, -1, &event, &answer->error);
-        assert_true(answer->n_bytes + event.n_bytes < sizeof answer->text);
-        if (event.n_bytes > 0) {
-            memcpy(answer->text + answer->n_bytes, event.text, event.n_bytes);
-            answer->n_bytes += event.n_bytes;
-        }
-        if (event.type == OMMA_EVENT_TOKEN) {
-            answer->ids[answer->n_ids++] = event.id;
-        }
-        if (event.type == OMMA_EVENT_PROGRESS && event.phase == OMMA_PHASE_ENCODE) {
-            assert_int_equal(event.n_done, ++answer->n_tiles);
-        } else if (event.type == OMMA_EVENT_PROGRESS) {
-            assert_true(event.n_done > answer->n_prefilled);
-            assert_true(event.n_done <= event.n_total);
-            answer->n_prefilled = event.n_done;
-        }
-    } while (event.type != OMMA_EVENT_DONE);
-    answer->done = event;
-    assert_int_equal(answer->n_ids, event.usage.completion_tokens);
-}
-
-static void ask(struct omma_session *session, const struct omma_request *request,
-                struct answer *answer)
-{
-    struct omma_error error;
-
-    assert_ok(omma_session_submit(session, request, &error));
-    collect(session, answer);
 }
 
 #define USER(question)                                                                             \
@@ -149,12 +70,13 @@ static struct omma_request request_of(const struct world *world, const struct om
 static void test_second_turn_reuses_the_first(void **state)
 {
     const struct world *world = *state;
-    struct omma_session *session = make_session(world, 0), *fresh = make_session(world, 0);
+    struct omma_session *session = omma_test_make_session(world->engine, NULL),
+                        *fresh = omma_test_make_session(world->engine, NULL);
     struct omma_request first = request_of(world, first_turn, 1);
     struct omma_request second = request_of(world, three_turns, 3);
-    struct answer answer, again, alone;
+    struct omma_test_answer answer, again, alone;
 
-    ask(session, &first, &answer);
+    omma_test_ask(session, &first, &answer);
     assert_int_equal(answer.status, OMMA_OK);
     assert_string_equal(answer.text, "One.");
     assert_int_equal(answer.done.finish, OMMA_FINISH_STOP);
@@ -164,8 +86,8 @@ static void test_second_turn_reuses_the_first(void **state)
     assert_int_equal(answer.n_tiles, 3);
     assert_int_equal(answer.n_prefilled, answer.done.usage.prompt_tokens);
 
-    ask(session, &second, &again);
-    ask(fresh, &second, &alone);
+    omma_test_ask(session, &second, &again);
+    omma_test_ask(fresh, &second, &alone);
     assert_string_equal(again.text, "Large.");
     assert_string_equal(alone.text, "Large.");
     assert_int_equal(again.done.usage.n_tiles, 0);
@@ -173,7 +95,7 @@ static void test_second_turn_reuses_the_first(void **state)
     /* all of the first prompt, and the answer's tokens that the second prompt repeats */
     assert_true(again.done.usage.cached_tokens >= answer.done.usage.prompt_tokens + 2);
 
-    ask(session, &first, &again);
+    omma_test_ask(session, &first, &again);
     assert_string_equal(again.text, "One.");
     assert_int_equal(again.done.usage.cached_tokens, again.done.usage.prompt_tokens - 1);
     omma_session_destroy(&session);
@@ -184,12 +106,12 @@ static void test_second_turn_reuses_the_first(void **state)
 static void test_another_picture_is_not_reused(void **state)
 {
     const struct world *world = *state;
-    struct omma_session *session = make_session(world, 0);
+    struct omma_session *session = omma_test_make_session(world->engine, NULL);
     struct omma_request request = request_of(world, first_turn, 1);
     char *path = omma_test_source("share/omma/demo/pictures/number.png");
     const struct omma_image *other_list[1];
     struct omma_image *one = NULL, *other = NULL;
-    struct answer answer;
+    struct omma_test_answer answer;
     struct omma_error error;
 
     assert_ok(omma_image_open(path, &(struct omma_image_options){.max_tiles = 1}, &other, &error));
@@ -198,10 +120,10 @@ static void test_another_picture_is_not_reused(void **state)
     assert_ok(omma_image_open(path, &(struct omma_image_options){.max_tiles = 1}, &one, &error));
     free(path);
     request.conversation.images = (const struct omma_image *const *)&one;
-    ask(session, &request, &answer);
+    omma_test_ask(session, &request, &answer);
     other_list[0] = other;
     request.conversation.images = other_list;
-    ask(session, &request, &answer);
+    omma_test_ask(session, &request, &answer);
     assert_int_equal(answer.done.usage.n_tiles, 1);
     assert_true(answer.done.usage.cached_tokens < answer.done.usage.prompt_tokens - 256);
     assert_string_equal(answer.text, "Two.");
@@ -213,11 +135,11 @@ static void test_another_picture_is_not_reused(void **state)
 static void test_cancel_leaves_a_session_that_goes_on(void **state)
 {
     const struct world *world = *state;
-    struct omma_session *session = make_session(world, 0);
+    struct omma_session *session = omma_test_make_session(world->engine, NULL);
     struct omma_request request = request_of(world, first_turn, 1);
     struct omma_event event;
     struct omma_error error;
-    struct answer answer;
+    struct omma_test_answer answer;
 
     request.ignore_stop_ids = true;
     request.max_new_tokens = 2000;
@@ -235,12 +157,12 @@ static void test_cancel_leaves_a_session_that_goes_on(void **state)
     assert_int_equal(event.type, OMMA_EVENT_NONE);
 
     request.ignore_stop_ids = false;
-    ask(session, &request, &answer);
+    omma_test_ask(session, &request, &answer);
     assert_string_equal(answer.text, "One.");
     omma_session_destroy(&session);
 
     /* destroyed while it runs */
-    session = make_session(world, 0);
+    session = omma_test_make_session(world->engine, NULL);
     request.ignore_stop_ids = true;
     assert_ok(omma_session_submit(session, &request, &error));
     omma_session_destroy(&session);
@@ -252,10 +174,11 @@ static void test_limits_of_length(void **state)
 {
     const struct world *world = *state;
     struct omma_request request = request_of(world, first_turn, 1);
-    struct omma_session *session = make_session(world, 500);
+    struct omma_session *session =
+        omma_test_make_session(world->engine, &(struct omma_session_options){.n_context = 500});
     struct omma_tokens tokens;
     struct omma_error error;
-    struct answer answer;
+    struct omma_test_answer answer;
 
     assert_fails(OMMA_STATUS_PROMPT, "3 tiles x 256",
                  omma_session_submit(session, &request, &error));
@@ -263,15 +186,16 @@ static void test_limits_of_length(void **state)
     omma_session_destroy(&session);
 
     assert_ok(omma_render(world->model, &request.conversation, &tokens, &error));
-    session = make_session(world, tokens.n_tokens + 3);
+    session = omma_test_make_session(
+        world->engine, &(struct omma_session_options){.n_context = tokens.n_tokens + 3});
     request.ignore_stop_ids = true;
-    ask(session, &request, &answer);
+    omma_test_ask(session, &request, &answer);
     assert_int_equal(answer.done.finish, OMMA_FINISH_LENGTH);
-    assert_int_equal(answer.n_ids, 4); /* the last one need not fit */
+    assert_int_equal(answer.n_tokens, 4); /* the last one need not fit */
     request.max_new_tokens = 2;
-    ask(session, &request, &answer);
+    omma_test_ask(session, &request, &answer);
     assert_int_equal(answer.done.finish, OMMA_FINISH_LENGTH);
-    assert_int_equal(answer.n_ids, 2);
+    assert_int_equal(answer.n_tokens, 2);
     omma_session_destroy(&session);
     omma_tokens_free(&tokens);
 
@@ -285,11 +209,11 @@ static void test_limits_of_length(void **state)
 static void test_prompts_of_ids(void **state)
 {
     const struct world *world = *state;
-    struct omma_session *session = make_session(world, 0);
+    struct omma_session *session = omma_test_make_session(world->engine, NULL);
     struct omma_request request = request_of(world, first_turn, 1), by_ids = {0};
     struct omma_tokens tokens;
     struct omma_error error;
-    struct answer answer;
+    struct omma_test_answer answer;
     int32_t bad[] = {1, 621};
 
     assert_ok(omma_render(world->model, &request.conversation, &tokens, &error));
@@ -299,7 +223,7 @@ static void test_prompts_of_ids(void **state)
                  omma_session_submit(session, &by_ids, &error));
     by_ids.conversation.images = request.conversation.images;
     by_ids.conversation.n_images = 1;
-    ask(session, &by_ids, &answer);
+    omma_test_ask(session, &by_ids, &answer);
     assert_string_equal(answer.text, "One.");
     by_ids.n_prompt_ids = 0;
     by_ids.conversation.n_images = 0;
@@ -314,32 +238,32 @@ static void test_prompts_of_ids(void **state)
 static void test_stop_texts_and_forced_tokens(void **state)
 {
     const struct world *world = *state;
-    struct omma_session *session = make_session(world, 0);
+    struct omma_session *session = omma_test_make_session(world->engine, NULL);
     struct omma_request request = request_of(world, first_turn, 1);
     struct omma_stop stop = {"e.", 2};
-    struct answer answer, forced;
+    struct omma_test_answer answer, forced;
     int32_t ids[3];
 
     request.stops = &stop;
     request.n_stops = 1;
-    ask(session, &request, &answer);
+    omma_test_ask(session, &request, &answer);
     assert_string_equal(answer.text, "On");
     assert_int_equal(answer.done.finish, OMMA_FINISH_STOP);
     request.n_stops = 0;
-    ask(session, &request, &answer);
-    assert_int_equal(answer.n_ids, 3);
+    omma_test_ask(session, &request, &answer);
+    assert_int_equal(answer.n_tokens, 3);
 
     /* forced to its own choices it chooses the same; forced elsewhere it still reports its choice
      */
     memcpy(ids, answer.ids, sizeof ids);
     request.forced_ids = ids;
     request.n_forced_ids = 3;
-    ask(session, &request, &forced);
-    assert_int_equal(forced.n_ids, 3);
+    omma_test_ask(session, &request, &forced);
+    assert_int_equal(forced.n_tokens, 3);
     assert_memory_equal(forced.ids, answer.ids, sizeof ids);
     ids[0] = 13;
-    ask(session, &request, &forced);
-    assert_int_equal(forced.n_ids, 3);
+    omma_test_ask(session, &request, &forced);
+    assert_int_equal(forced.n_tokens, 3);
     assert_int_equal(forced.ids[0], answer.ids[0]);
     omma_session_destroy(&session);
 }
@@ -348,19 +272,19 @@ static void test_stop_texts_and_forced_tokens(void **state)
 static void test_sampling_is_seeded(void **state)
 {
     const struct world *world = *state;
-    struct omma_session *session = make_session(world, 0);
+    struct omma_session *session = omma_test_make_session(world->engine, NULL);
     struct omma_request request = request_of(world, first_turn, 1);
-    struct answer first, again;
+    struct omma_test_answer first, again;
     size_t n_different = 0;
 
     request.ignore_stop_ids = true;
     request.max_new_tokens = 20;
     request.sampling = (struct omma_sampling){.temperature = 5.0f, .seed = 1};
-    ask(session, &request, &first);
-    ask(session, &request, &again);
+    omma_test_ask(session, &request, &first);
+    omma_test_ask(session, &request, &again);
     assert_memory_equal(first.ids, again.ids, 20 * sizeof *first.ids);
     for (request.sampling.seed = 2; request.sampling.seed < 6; request.sampling.seed++) {
-        ask(session, &request, &again);
+        omma_test_ask(session, &request, &again);
         n_different += memcmp(first.ids, again.ids, 20 * sizeof *first.ids) != 0;
     }
     assert_int_equal(n_different, 4);
@@ -406,20 +330,20 @@ static void test_values_not_finite(void **state)
     struct omma_request request = {.conversation = {.turns = first_turn, .n_turns = 1}};
     struct world world = {0};
     struct omma_session *session;
-    struct answer answer;
+    struct omma_test_answer answer;
 
     (void)state;
     omma_test_copy_folder(demo, dir);
     overwrite(path, find_tensor(path, "language_model.model.layers.2.mlp.down_proj.weight"), &nan,
               sizeof nan);
-    world.model = open_demo(dir);
-    world.engine = make_engine(world.model);
-    session = make_session(&world, 0);
-    ask(session, &request, &answer);
+    world.model = omma_test_open_model(dir);
+    world.engine = omma_test_make_engine(world.model, &OPTIONS);
+    session = omma_test_make_session(world.engine, NULL);
+    omma_test_ask(session, &request, &answer);
     assert_int_equal(answer.status, OMMA_STATUS_INTERNAL);
     assert_int_equal(answer.done.finish, OMMA_FINISH_ERROR);
     assert_non_null(strstr(answer.error.message, "language layer 2"));
-    assert_int_equal(answer.n_ids, 0);
+    assert_int_equal(answer.n_tokens, 0);
     omma_session_destroy(&session);
     omma_engine_destroy(&world.engine);
     omma_model_close(&world.model);
@@ -438,33 +362,33 @@ static void test_changed_files(void **state)
     struct omma_request request = {.conversation = {.turns = first_turn, .n_turns = 1}};
     struct world world = {0};
     struct omma_session *session;
-    struct answer answer, before;
+    struct omma_test_answer answer, before;
 
     (void)state;
     omma_test_copy_folder(demo, dir);
     omma_test_copy(path, copy);
-    world.model = open_demo(dir);
-    world.engine = make_engine(world.model);
-    session = make_session(&world, 0);
-    ask(session, &request, &before);
+    world.model = omma_test_open_model(dir);
+    world.engine = omma_test_make_engine(world.model, &OPTIONS);
+    session = omma_test_make_session(world.engine, NULL);
+    omma_test_ask(session, &request, &before);
     assert_int_equal(before.status, OMMA_OK);
     assert_int_equal(rename(copy, path), 0);
-    ask(session, &request, &answer);
+    omma_test_ask(session, &request, &answer);
     assert_int_equal(answer.status, OMMA_OK);
     assert_string_equal(answer.text, before.text);
     omma_session_destroy(&session);
     omma_engine_destroy(&world.engine);
     omma_model_close(&world.model);
 
-    world.model = open_demo(dir);
-    world.engine = make_engine(world.model);
-    session = make_session(&world, 0);
-    ask(session, &request, &before);
+    world.model = omma_test_open_model(dir);
+    world.engine = omma_test_make_engine(world.model, &OPTIONS);
+    session = omma_test_make_session(world.engine, NULL);
+    omma_test_ask(session, &request, &before);
     assert_int_equal(before.status, OMMA_OK);
     usleep(20000); /* a change in the same tick of the file system's clock cannot be told */
     overwrite(path, find_tensor(path, "language_model.model.layers.2.mlp.down_proj.weight"),
               "\x00\x3F", 2);
-    ask(session, &request, &answer);
+    omma_test_ask(session, &request, &answer);
     assert_int_equal(answer.status, OMMA_STATUS_CHANGED);
     assert_non_null(strstr(answer.error.message, "model.safetensors"));
     omma_session_destroy(&session);
@@ -497,7 +421,7 @@ static void test_reuse_under_the_same_base(void **state)
     struct omma_request request = {.max_new_tokens = 1, .ignore_stop_ids = true};
     struct world world = {0};
     struct omma_session *session;
-    struct answer answer;
+    struct omma_test_answer answer;
     int32_t ids[300];
     static const struct {
         size_t n_ids, n_cached;
@@ -512,16 +436,17 @@ static void test_reuse_under_the_same_base(void **state)
     edit(path, "\"rope_scaling\": null",
          "\"rope_scaling\": {\"type\": \"dynamic\", \"factor\": 2.0}");
     edit(path, "\"max_position_embeddings\": 8192", "\"max_position_embeddings\": 200");
-    world.model = open_demo(dir);
-    world.engine = make_engine(world.model);
-    session = make_session(&world, 300);
+    world.model = omma_test_open_model(dir);
+    world.engine = omma_test_make_engine(world.model, &OPTIONS);
+    session =
+        omma_test_make_session(world.engine, &(struct omma_session_options){.n_context = 300});
     for (size_t i = 0; i < 300; i++) {
         ids[i] = (int32_t)(i * 7 % 600);
     }
     request.prompt_ids = ids;
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
         request.n_prompt_ids = steps[i].n_ids;
-        ask(session, &request, &answer);
+        omma_test_ask(session, &request, &answer);
         assert_int_equal(answer.status, OMMA_OK);
         assert_int_equal(answer.done.usage.cached_tokens, steps[i].n_cached);
     }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/engine.h"
+#include "support/asking.h"
 #include "support/quantized.h"
 #include "support/support.h"
 
@@ -114,14 +115,11 @@ static void expect_same(const struct trace *one, const struct trace *many, size_
 /* On every tier, with these options but for tier and number of threads. */
 static void same_bits_of(struct omma_model *model, struct omma_engine_options options)
 {
-    char *picture = omma_test_source("share/omma/demo/pictures/number.png");
-    struct omma_image *image = NULL;
-    struct omma_error error = {0};
+    struct omma_image *image = omma_test_open_picture("number.png", NULL);
     bool is_usable;
     struct trace one, many;
 
     options.prefill_chunk = 200;
-    assert_ok(omma_image_open(picture, NULL, &image, &error));
     for (size_t i = 0; (options.isa = omma_isa_tier(i, &is_usable)) != NULL; i++) {
         for (size_t k = 0; k < N_COUNTS && is_usable; k++) {
             options.n_threads = N_THREADS[k];
@@ -133,19 +131,14 @@ static void same_bits_of(struct omma_model *model, struct omma_engine_options op
         }
     }
     omma_image_close(&image);
-    free(picture);
 }
 
 static void same_bits(enum omma_precision precision)
 {
-    char *path = omma_test_source("share/omma/demo");
-    struct omma_model *model = NULL;
-    struct omma_error error = {0};
+    struct omma_model *model = omma_test_open_demo();
 
-    assert_ok(omma_model_open(path, NULL, &model, &error));
     same_bits_of(model, (struct omma_engine_options){.precision = precision});
     omma_model_close(&model);
-    free(path);
 }
 
 /* A small checkpoint of int8 weights. */
@@ -204,12 +197,9 @@ static void same_bits_wherever_weights_of(struct omma_model *model)
         {NULL, OMMA_NUMA_MIRROR, false, 2, 2},
     };
     const struct omma_engine_options alone = {.n_threads = 1, .prefill_chunk = 200};
-    char *picture = omma_test_source("share/omma/demo/pictures/number.png");
-    struct omma_image *image = NULL;
-    struct omma_error error = {0};
+    struct omma_image *image = omma_test_open_picture("number.png", NULL);
     struct trace one, other;
 
-    assert_ok(omma_image_open(picture, NULL, &image, &error));
     run_on(model, image, NULL, &alone, &one);
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
         for (size_t n_threads = ways[i].first; n_threads <= ways[i].last; n_threads++) {
@@ -224,7 +214,6 @@ static void same_bits_wherever_weights_of(struct omma_model *model)
         }
     }
     omma_image_close(&image);
-    free(picture);
 }
 
 static void same_bits_wherever_weights_lie(void **state)

@@ -6,24 +6,14 @@
 #include <string.h>
 
 #include "api/omma.h"
+#include "support/asking.h"
 #include "support/support.h"
 
 enum { N_NEW = 12, MANY_TILES = 13, FOR_EVER = 4000 };
 
-static struct omma_model *open_demo(void)
-{
-    char *dir = omma_test_source("share/omma/demo");
-    struct omma_model *model = NULL;
-    struct omma_error error;
-
-    assert_ok(omma_model_open(dir, NULL, &model, &error));
-    free(dir);
-    return model;
-}
-
 static int set_up(void **state)
 {
-    *state = open_demo();
+    *state = omma_test_open_demo();
     return 0;
 }
 
@@ -38,62 +28,9 @@ static int tear_down(void **state)
 /* A picture of exactly so many tiles. */
 static struct omma_image *open_picture(const char *name, size_t n_tiles)
 {
-    struct omma_image_options options = {
-        .min_tiles = n_tiles, .max_tiles = n_tiles, .no_thumbnail = true};
-    char *path = omma_test_source(name);
-    struct omma_image *image = NULL;
-    struct omma_error error;
-
-    assert_ok(omma_image_open(path, &options, &image, &error));
-    free(path);
-    return image;
-}
-
-static struct omma_engine *make_engine(struct omma_model *model,
-                                       const struct omma_engine_options *options)
-{
-    struct omma_engine *engine = NULL;
-    struct omma_error error;
-
-    assert_ok(omma_engine_create(model, options, &engine, &error));
-    return engine;
-}
-
-static struct omma_session *make_session(struct omma_engine *engine)
-{
-    struct omma_session *session = NULL;
-    struct omma_error error;
-
-    assert_ok(omma_session_create(engine, NULL, &session, &error));
-    return session;
-}
-
-/* What a request gave. */
-struct answer {
-    int32_t ids[N_NEW];
-    float margins[N_NEW];
-    size_t n_ids, n_tiles, n_chunks;
-    struct omma_event done;
-};
-
-static void collect(struct omma_session *session, struct answer *answer)
-{
-    struct omma_event event = {0};
-    struct omma_error error;
-
-    memset(answer, 0, sizeof *answer);
-    while (event.type != OMMA_EVENT_DONE) {
-        assert_ok(omma_session_poll(session, -1, &event, &error));
-        if (event.type == OMMA_EVENT_TOKEN && answer->n_ids < N_NEW) {
-            answer->ids[answer->n_ids] = event.id;
-            answer->margins[answer->n_ids++] = event.margin;
-        }
-        if (event.type == OMMA_EVENT_PROGRESS) {
-            answer->n_tiles += event.phase == OMMA_PHASE_ENCODE;
-            answer->n_chunks += event.phase == OMMA_PHASE_PREFILL;
-        }
-    }
-    answer->done = event;
+    return omma_test_open_picture(name, &(struct omma_image_options){.min_tiles = n_tiles,
+                                                                     .max_tiles = n_tiles,
+                                                                     .no_thumbnail = true});
 }
 
 static struct omma_request ask_about(const struct omma_image *const *images, size_t n_images)
@@ -119,22 +56,21 @@ static void test_same_bits(void **state)
         {.n_threads = 2, .prefill_chunk = 100},
         {.n_threads = 2, .prefill_chunk = 31},
     };
-    struct omma_image *images[2] = {open_picture("share/omma/demo/pictures/tall.png", 2),
-                                    open_picture("share/omma/demo/pictures/number.png", 2)};
+    struct omma_image *images[2] = {open_picture("tall.png", 2), open_picture("number.png", 2)};
     struct omma_request request = ask_about((const struct omma_image *const *)images, 2);
-    struct answer first, answer;
+    struct omma_test_answer first, answer;
     struct omma_error error;
 
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
-        struct omma_engine *engine = make_engine(*state, &ways[i]);
-        struct omma_session *session = make_session(engine);
+        struct omma_engine *engine = omma_test_make_engine(*state, &ways[i]);
+        struct omma_session *session = omma_test_make_session(engine, NULL);
         size_t chunk = ways[i].prefill_chunk != 0 ? ways[i].prefill_chunk : 512, n_chunks;
 
         assert_ok(omma_session_submit(session, &request, &error));
-        collect(session, &answer);
+        omma_test_collect(session, &answer);
         first = i == 0 ? answer : first;
         n_chunks = (answer.done.usage.prompt_tokens + chunk - 1) / chunk;
-        assert_int_equal(answer.n_ids, N_NEW);
+        assert_int_equal(answer.n_tokens, N_NEW);
         assert_int_equal(answer.n_tiles, 4);
         assert_memory_equal(answer.ids, first.ids, sizeof first.ids);
         assert_memory_equal(answer.margins, first.margins, sizeof first.margins);
@@ -154,9 +90,10 @@ static void test_same_bits(void **state)
 static size_t count_tokens_beside(struct omma_model *model, bool has_pool)
 {
     const struct omma_engine_options options = {.n_threads = 2, .no_vision_threads = !has_pool};
-    struct omma_engine *engine = make_engine(model, &options);
-    struct omma_session *text = make_session(engine), *picture = make_session(engine);
-    struct omma_image *image = open_picture("share/omma/demo/pictures/tall.png", MANY_TILES);
+    struct omma_engine *engine = omma_test_make_engine(model, &options);
+    struct omma_session *text = omma_test_make_session(engine, NULL),
+                        *picture = omma_test_make_session(engine, NULL);
+    struct omma_image *image = open_picture("tall.png", MANY_TILES);
     struct omma_request request = ask_about(NULL, 0);
     struct omma_engine_stats before, after;
     struct omma_event event = {0};
@@ -194,14 +131,15 @@ static void test_answers_go_on(void **state)
 static void test_requests_take_turns(void **state)
 {
     const struct omma_engine_options options = {.n_threads = 2};
-    struct omma_engine *engine = make_engine(*state, &options);
-    struct omma_session *large = make_session(engine), *small = make_session(engine);
-    struct omma_image *images[2] = {open_picture("share/omma/demo/pictures/tall.png", MANY_TILES),
-                                    open_picture("share/omma/demo/pictures/number.png", 1)};
+    struct omma_engine *engine = omma_test_make_engine(*state, &options);
+    struct omma_session *large = omma_test_make_session(engine, NULL),
+                        *small = omma_test_make_session(engine, NULL);
+    struct omma_image *images[2] = {open_picture("tall.png", MANY_TILES),
+                                    open_picture("number.png", 1)};
     struct omma_request request = ask_about((const struct omma_image *const *)&images[0], 1);
     struct omma_event event = {0};
     struct omma_error error;
-    struct answer answer;
+    struct omma_test_answer answer;
     size_t n_done = 0;
 
     assert_ok(omma_session_submit(large, &request, &error));
@@ -220,7 +158,7 @@ static void test_requests_take_turns(void **state)
                      : n_done;
     } while (event.type != OMMA_EVENT_NONE);
     assert_true(n_done < MANY_TILES);
-    collect(small, &answer);
+    omma_test_collect(small, &answer);
     assert_true(answer.done.timings.tiles_s > 0.0);
     assert_true(answer.done.timings.encode_s >= answer.done.timings.tiles_s);
     omma_session_destroy(&large);
@@ -246,12 +184,12 @@ static void ignore(void *user, const char *stage, size_t first_row, size_t n_row
 static void test_cancelled_tiles_leave(void **state)
 {
     const struct omma_engine_options options = {.n_threads = 2};
-    struct omma_engine *engine = make_engine(*state, &options);
+    struct omma_engine *engine = omma_test_make_engine(*state, &options);
 
     for (size_t i = 0; i < 4; i++) {
-        struct omma_image *image = open_picture("share/omma/demo/pictures/tall.png", MANY_TILES);
+        struct omma_image *image = open_picture("tall.png", MANY_TILES);
         struct omma_request request = ask_about((const struct omma_image *const *)&image, 1);
-        struct omma_session *session = make_session(engine);
+        struct omma_session *session = omma_test_make_session(engine, NULL);
         size_t *n_observed = calloc(1, sizeof *n_observed);
         struct omma_engine_stats stats;
         struct omma_event event = {0};
@@ -286,19 +224,19 @@ static void test_cancelled_tiles_leave(void **state)
 static void test_cores_are_lent(void **state)
 {
     const struct omma_engine_options options = {.n_threads = 2};
-    struct omma_engine *engine = make_engine(*state, &options);
-    struct omma_session *session = make_session(engine);
-    struct omma_image *image = open_picture("share/omma/demo/pictures/tall.png", 4);
+    struct omma_engine *engine = omma_test_make_engine(*state, &options);
+    struct omma_session *session = omma_test_make_session(engine, NULL);
+    struct omma_image *image = open_picture("tall.png", 4);
     struct omma_request request = ask_about((const struct omma_image *const *)&image, 1);
     struct omma_decode_plan plan = {.n_sequences = 2, .depth = 10, .n_steps = 3};
     struct omma_engine_stats stats;
     struct omma_error error;
-    struct answer answer;
+    struct omma_test_answer answer;
     double steps_s[3];
 
     assert_int_equal(omma_engine_info(engine)->n_vision_threads, 1);
     assert_ok(omma_session_submit(session, &request, &error));
-    collect(session, &answer);
+    omma_test_collect(session, &answer);
     omma_engine_stats(engine, &stats);
     assert_true(stats.lent_to_vision_s > 0.0);
     assert_true(stats.lent_to_language_s > 0.0);
@@ -307,7 +245,7 @@ static void test_cores_are_lent(void **state)
     /* a job takes all cores, from the pool too */
     assert_ok(omma_session_submit(session, &request, &error));
     assert_ok(omma_decode_measure(engine, &plan, steps_s, &error));
-    collect(session, &answer);
+    omma_test_collect(session, &answer);
     omma_session_destroy(&session);
     omma_engine_destroy(&engine);
     omma_image_close(&image);
@@ -322,11 +260,11 @@ static void test_options(void **state)
     assert_fails(OMMA_STATUS_USAGE, "at most 3 of the 4 threads",
                  omma_engine_create(*state, &options, &engine, &error));
     options.n_vision_threads = 3;
-    engine = make_engine(*state, &options);
+    engine = omma_test_make_engine(*state, &options);
     assert_int_equal(omma_engine_info(engine)->n_vision_threads, 3);
     omma_engine_destroy(&engine);
     options.no_vision_threads = true;
-    engine = make_engine(*state, &options);
+    engine = omma_test_make_engine(*state, &options);
     assert_int_equal(omma_engine_info(engine)->n_vision_threads, 0);
     omma_engine_destroy(&engine);
 }

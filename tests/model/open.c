@@ -3,21 +3,13 @@
 #include <string.h>
 
 #include "model/model.h"
+#include "support/asking.h"
 #include "support/support.h"
-
-static struct omma_model *open_model(const char *path)
-{
-    struct omma_model *model = NULL;
-    struct omma_error error;
-
-    assert_ok(omma_model_open(path, NULL, &model, &error));
-    return model;
-}
 
 static void test_demo_model(void **state)
 {
     char *path = omma_test_source("share/omma/demo");
-    struct omma_model *model = open_model(path);
+    struct omma_model *model = omma_test_open_model(path);
     const struct omma_model_info *info = omma_model_info(model);
     struct omma_error error;
 
@@ -50,7 +42,7 @@ static void test_demo_model(void **state)
 static void test_tiny_300m(void **state)
 {
     OMMA_TEST_NEED_SHARED(path, "reference/tiny-300m");
-    struct omma_model *model = open_model(path);
+    struct omma_model *model = omma_test_open_model(path);
     const struct omma_model_info *info = omma_model_info(model);
     const struct omma_vision_layer *layer = &model->weights.vision.layers[2];
 
@@ -74,7 +66,7 @@ static void test_tiny_300m(void **state)
 static void test_tiny_6b_in_two_shards(void **state)
 {
     OMMA_TEST_NEED_SHARED(path, "reference/tiny-6b");
-    struct omma_model *model = open_model(path);
+    struct omma_model *model = omma_test_open_model(path);
     const struct omma_model_info *info = omma_model_info(model);
     const struct omma_vision_layer *layer = &model->weights.vision.layers[1];
 
