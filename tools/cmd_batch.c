@@ -59,21 +59,15 @@ static const struct option_row rows[] = {
      .help = "allow answers that depend on what is computed beside them"},
     {.name = "shard", .kind = OPTION_TEXT, .argument = "I/N", FIELD(shard),
      .help = "every N-th row alone, from the I-th on"},
-    {.name = "context", .letter = 'c', .kind = OPTION_COUNT, .argument = "N", FIELD(n_context),
-     .minimum = 1, .maximum = INT32_MAX, .environment = "OMMA_CONTEXT",
-     .help = "most tokens of prompt and answer; the smaller of 8192 and the model's if not given"},
-    {.name = "max-tokens", .letter = 'n', .kind = OPTION_COUNT, .argument = "N",
-     FIELD(max_tokens), .minimum = 1, .maximum = INT32_MAX,
-     .help = "most tokens of an answer, whatever is asked for"},
+    CONTEXT_OPTION(struct batch_values, n_context),
+    ANSWER_OPTION(struct batch_values, max_tokens),
     {.name = "seed", .kind = OPTION_COUNT, .argument = "N", FIELD(seed),
      .minimum = 0, .maximum = INT32_MAX,
      .help = "of rows that draw and name no seed: the I-th draws with N + I - 1; 0 if not given"},
     {.name = "media-dir", .kind = OPTION_TEXT, .argument = "DIR", FIELD(media_dir),
      .help = "the folder of the pictures; the input's if not given"},
     IMAGE_OPTIONS(struct batch_values, image),
-    {.name = "max-tiles-total", .kind = OPTION_COUNT, .argument = "N", FIELD(max_tiles_total),
-     .minimum = 1, .maximum = 65536,
-     .help = "tiles that all pictures of a row share: each has at most N over their number"},
+    MAX_TILES_TOTAL_OPTION(struct batch_values, max_tiles_total),
     ENGINE_OPTIONS(struct batch_values, engine),
     VISION_OPTION(struct batch_values, engine),
     VERBOSE_OPTION(struct batch_values, verbose),
@@ -185,19 +179,13 @@ static enum omma_status open_model(struct batch *batch, struct omma_error *error
     const struct omma_model_options options = {.log = messages_log(batch->messages)};
     const struct omma_engine_info *engine;
     const struct omma_model_info *info;
-    struct image_values bounds = batch->values->image;
 
     message_progress(batch->messages, "loading %s", batch->values->model);
     TRY(model_path_find(batch->values->model, &batch->model_path, error));
     TRY(omma_model_open(batch->model_path, &options, &batch->model, error));
     signals_watch_model(batch->model);
     info = omma_model_info(batch->model);
-    TRY(image_values_complete(&bounds, info->min_tiles, info->max_tiles, error));
-    batch->image = (struct omma_image_options){.min_tiles = bounds.min_tiles,
-                                               .max_tiles = bounds.max_tiles,
-                                               .no_thumbnail = !info->use_thumbnail,
-                                               .strict = bounds.strict,
-                                               .log = messages_log_verbose(batch->messages)};
+    TRY(image_values_options(&batch->values->image, info, batch->messages, &batch->image, error));
     batch->n_context =
         batch->values->n_context != 0 ? batch->values->n_context : info->default_context;
     batch->engine_options.max_batch = batch->values->n_parallel;

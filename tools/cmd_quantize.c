@@ -4,8 +4,8 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "tools/clock.h"
 #include "tools/command.h"
 #include "tools/common_options.h"
 #include "tools/model_path.h"
@@ -73,14 +73,6 @@ struct task {
     bool has_begun;
 };
 
-static double now(void)
-{
-    struct timespec time;
-
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
 static void take_linear(void *user, const struct omma_quantized_linear *linear)
 {
     struct task *task = user;
@@ -93,7 +85,7 @@ static void take_progress(void *user, uint64_t n_done, uint64_t n_total)
 {
     static const char filled[] = "##############################";
     struct task *task = user;
-    double time = now(), interval = task->messages->can_rewrite ? 0.1 : 5;
+    double time = now_s(), interval = task->messages->can_rewrite ? 0.1 : 5;
     double share = n_total > 0 ? (double)n_done / (double)n_total : 1;
     double speed;
 
@@ -172,7 +164,7 @@ static enum omma_status quantize(const struct quantize_values *values, struct me
                                  const struct omma_model *model, const char *source,
                                  const char *target, struct omma_error *error)
 {
-    struct task task = {.messages = messages, .began = now()};
+    struct task task = {.messages = messages, .began = now_s()};
     const struct omma_quantize_options options = {
         .group = values->group < 0 ? 0 : group_sizes[values->group],
         .vision = values->vision,
@@ -190,7 +182,7 @@ static enum omma_status quantize(const struct quantize_values *values, struct me
     status = omma_model_quantize(model, target, &options, &result, error);
     message_progress_end(messages);
     if (status == OMMA_OK) {
-        message_note(messages, "%.1f s", now() - task.began);
+        message_note(messages, "%.1f s", now_s() - task.began);
         warn_of_groups(values, &task);
         status = values->json ? write_json(values, source, target, &result, &task, error)
                               : write_text(values, target, &result, &task, error);

@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "tools/clock.h"
 #include "tools/command.h"
 #include "tools/common_options.h"
 #include "tools/engine_options.h"
@@ -47,15 +47,11 @@ static const struct option_row rows[] = {
      .help = "the system message instead of the model's own; empty: none"},
     SPECIAL_OPTION(struct run_values, special),
     IMAGE_OPTIONS(struct run_values, image),
-    {.name = "max-tiles-total", .kind = OPTION_COUNT, .argument = "N", FIELD(max_tiles_total),
-     .minimum = 1, .maximum = 65536,
-     .help = "tiles that all pictures share: each has at most N over their number"},
+    MAX_TILES_TOTAL_OPTION(struct run_values, max_tiles_total),
     {.name = "max-tokens", .letter = 'n', .kind = OPTION_COUNT, .argument = "N",
      FIELD(max_new_tokens), .minimum = 1, .maximum = INT32_MAX,
      .help = "most tokens of the answer; 1024 if not given"},
-    {.name = "context", .letter = 'c', .kind = OPTION_COUNT, .argument = "N", FIELD(n_context),
-     .minimum = 1, .maximum = INT32_MAX, .environment = "OMMA_CONTEXT",
-     .help = "most tokens of prompt and answer; the smaller of 8192 and the model's if not given"},
+    CONTEXT_OPTION(struct run_values, n_context),
     {.name = "stop", .kind = OPTION_LIST, .argument = "TEXT", FIELD(stops),
      .help = "end the answer before this text; may be given several times"},
     {.name = "json-schema", .kind = OPTION_TEXT, .argument = "FILE", FIELD(schema),
@@ -105,14 +101,6 @@ struct runner {
     struct omma_session *session;
     double load_s;
 };
-
-static double now(void)
-{
-    struct timespec time;
-
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 /* Options that say nothing without another one. */
 static enum omma_status check_options(const struct invocation *invocation, struct omma_error *error)
@@ -196,17 +184,11 @@ static enum omma_status open_pictures(struct runner *runner, struct omma_error *
 {
     const struct run_values *values = runner->values;
     const struct omma_model_info *info = omma_model_info(runner->model);
-    struct image_values bounds = values->image;
+    struct omma_image_options options;
 
-    TRY(image_values_complete(&bounds, info->min_tiles, info->max_tiles, error));
-    runner->pictures = (struct pictures){
-        .options = {.min_tiles = bounds.min_tiles,
-                    .max_tiles = bounds.max_tiles,
-                    .no_thumbnail = !info->use_thumbnail,
-                    .strict = bounds.strict,
-                    .log = messages_log_verbose(runner->messages)},
-        .max_tiles_total = values->max_tiles_total,
-    };
+    TRY(image_values_options(&values->image, info, runner->messages, &options, error));
+    runner->pictures =
+        (struct pictures){.options = options, .max_tiles_total = values->max_tiles_total};
     return pictures_add(&runner->pictures, values->images.items, values->images.n_items, error);
 }
 
@@ -230,7 +212,7 @@ static enum omma_status open_all(struct runner *runner, struct omma_error *error
     const struct omma_model_options model_options = {.log = messages_log(runner->messages)};
     const struct omma_session_options session_options = {.n_context = runner->values->n_context};
     const struct omma_engine_info *info;
-    double start = now();
+    double start = now_s();
 
     message_progress(runner->messages, "loading %s", runner->values->model);
     TRY(model_path_find(runner->values->model, &runner->path, error));
@@ -240,7 +222,7 @@ static enum omma_status open_all(struct runner *runner, struct omma_error *error
     TRY(open_pictures(runner, error));
     TRY(omma_engine_create(runner->model, &runner->engine_options, &runner->engine, error));
     TRY(omma_session_create(runner->engine, &session_options, &runner->session, error));
-    runner->load_s = now() - start;
+    runner->load_s = now_s() - start;
     info = omma_engine_info(runner->engine);
     message_progress_end(runner->messages);
     message_note(runner->messages,

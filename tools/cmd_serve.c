@@ -79,12 +79,8 @@ static const struct option_row rows[] = {
     {.name = "queue", .kind = OPTION_COUNT, .argument = "N", FIELD(max_queue),
      .minimum = 1, .maximum = 65536,
      .help = "requests that wait besides, at most; 64 if not given"},
-    {.name = "context", .letter = 'c', .kind = OPTION_COUNT, .argument = "N", FIELD(n_context),
-     .minimum = 1, .maximum = INT32_MAX, .environment = "OMMA_CONTEXT",
-     .help = "most tokens of prompt and answer; the smaller of 8192 and the model's if not given"},
-    {.name = "max-tokens", .letter = 'n', .kind = OPTION_COUNT, .argument = "N",
-     FIELD(max_tokens), .minimum = 1, .maximum = INT32_MAX,
-     .help = "most tokens of an answer, whatever is asked for"},
+    CONTEXT_OPTION(struct serve_values, n_context),
+    ANSWER_OPTION(struct serve_values, max_tokens),
     {.name = "max-body", .kind = OPTION_COUNT, .argument = "BYTES", FIELD(max_body),
      .minimum = 1024, .maximum = 1 << 30,
      .help = "most bytes of a request, and of a file: picture; 67108864 if not given"},
@@ -95,9 +91,7 @@ static const struct option_row rows[] = {
     {.name = "max-pixels", .kind = OPTION_COUNT, .argument = "N", FIELD(max_pixels),
      .minimum = 1, .maximum = 178956970, .help = "most pixels of a picture; 64000000 if not given"},
     IMAGE_OPTIONS(struct serve_values, image),
-    {.name = "max-tiles-total", .kind = OPTION_COUNT, .argument = "N", FIELD(max_tiles_total),
-     .minimum = 1, .maximum = 65536,
-     .help = "tiles that all pictures share: each has at most N over their number"},
+    MAX_TILES_TOTAL_OPTION(struct serve_values, max_tiles_total),
     {.name = "drain", .kind = OPTION_COUNT, .argument = "SECONDS", FIELD(drain_s),
      .minimum = 0, .maximum = 86400,
      .help = "how long requests may go on after SIGTERM; 30 if not given"},
@@ -153,9 +147,10 @@ static enum omma_status fill_settings(struct service *service, struct omma_error
 {
     const struct serve_values *values = service->values;
     const struct omma_model_info *info = omma_model_info(service->server.model);
-    struct image_values bounds = values->image;
+    struct omma_image_options image;
 
-    TRY(image_values_complete(&bounds, info->min_tiles, info->max_tiles, error));
+    TRY(image_values_options(&values->image, info, service->messages, &image, error));
+    image.max_pixels = values->max_pixels;
     service->name = strdup(service->path);
     if (service->name == NULL) {
         return fail_memory(error);
@@ -170,12 +165,7 @@ static enum omma_status fill_settings(struct service *service, struct omma_error
         .max_connections = values->max_connections,
         .max_images = values->max_images,
         .max_tiles_total = values->max_tiles_total,
-        .image = {.min_tiles = bounds.min_tiles,
-                  .max_tiles = bounds.max_tiles,
-                  .no_thumbnail = !info->use_thumbnail,
-                  .strict = bounds.strict,
-                  .max_pixels = values->max_pixels,
-                  .log = messages_log_verbose(service->messages)},
+        .image = image,
         .drain_s = values->drain_s,
     };
     return OMMA_OK;

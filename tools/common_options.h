@@ -1,5 +1,6 @@
 /*
- * common_options.h - rows that several commands share: the model, -v, --json, and special tokens.
+ * common_options.h - rows that several commands share: the model, -v, --json, special tokens, and
+ * lengths.
  *
  * Each takes the command's struct of values and the name of its member.
  */
@@ -31,6 +32,19 @@
     {.name = "special", .kind = OPTION_CHOICE, .choices = special_words,                           \
      .offset = offsetof(type, field),                                                              \
      .help = "names of added tokens in text: plain text, the tokens, or refused"}
+
+/* size_t; 0: not given */
+#define CONTEXT_OPTION(type, field)                                                                \
+    {.name = "context", .letter = 'c', .kind = OPTION_COUNT, .argument = "N",                      \
+     .offset = offsetof(type, field), .minimum = 1, .maximum = INT32_MAX,                          \
+     .environment = "OMMA_CONTEXT",                                                                \
+     .help = "most tokens of prompt and answer; the smaller of 8192 and the model's if not given"}
+
+/* size_t; of commands whose requests say how long an answer may be */
+#define ANSWER_OPTION(type, field)                                                                 \
+    {.name = "max-tokens", .letter = 'n', .kind = OPTION_COUNT, .argument = "N",                   \
+     .offset = offsetof(type, field), .minimum = 1, .maximum = INT32_MAX,                          \
+     .help = "most tokens of an answer, whatever is asked for"}
 
 /* clang-format on */
 

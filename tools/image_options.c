@@ -23,3 +23,18 @@ enum omma_status image_values_complete(struct image_values *values, size_t min_t
     }
     return OMMA_OK;
 }
+
+enum omma_status image_values_options(const struct image_values *values,
+                                      const struct omma_model_info *info, struct messages *messages,
+                                      struct omma_image_options *options, struct omma_error *error)
+{
+    struct image_values bounds = *values;
+
+    TRY(image_values_complete(&bounds, info->min_tiles, info->max_tiles, error));
+    *options = (struct omma_image_options){.min_tiles = bounds.min_tiles,
+                                           .max_tiles = bounds.max_tiles,
+                                           .no_thumbnail = !info->use_thumbnail,
+                                           .strict = bounds.strict,
+                                           .log = messages_log_verbose(messages)};
+    return OMMA_OK;
+}

@@ -12,9 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "tools/clock.h"
 #include "tools/signals.h"
 
 enum { N_PREPARERS = 2, PROGRESS_MS = 500 };
@@ -46,14 +46,6 @@ struct runner {
     enum omma_status status;  /* of a preparation that failed, with */
     struct omma_error error;
 };
-
-static double now_s(void)
-{
-    struct timespec time;
-
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 static void wake(void *user)
 {

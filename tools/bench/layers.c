@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "tools/bench/request.h"
+#include "tools/clock.h"
 
 enum { N_PROMPT = 512, N_STEPS = 32 };
 
@@ -35,10 +36,9 @@ static void note_layer(void *user, const char *stage, size_t first_row, size_t n
     }
     layer = strtoul(stage + length, NULL, 10);
     if (layer == 0) {
-        watch->first = bench_now_s();
+        watch->first = now_s();
     } else if (layer + 1 == watch->n_layers) {
-        bench_samples_add(watch->layers,
-                          (bench_now_s() - watch->first) / (double)(watch->n_layers - 1));
+        bench_samples_add(watch->layers, (now_s() - watch->first) / (double)(watch->n_layers - 1));
     }
 }
 

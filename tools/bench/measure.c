@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "tools/bench/request.h"
+#include "tools/clock.h"
 
 enum { TEXT_TOKENS = 64 }; /* beside the pictures of BENCH_FIRST_TOKEN */
 
@@ -85,7 +86,7 @@ static enum omma_status sample_first_token(const struct bench_subject *subject,
     struct omma_image_options options = bench_exactly(test->n_tiles);
     struct omma_image *image = NULL;
     struct bench_outcome outcome;
-    double begin = bench_now_s();
+    double begin = now_s();
     enum omma_status status;
 
     TRY(omma_image_open(subject->image, &options, &image, error));
@@ -104,10 +105,10 @@ static enum omma_status sample_preprocess(const struct bench_subject *subject, d
                                          .max_tiles = model->max_tiles,
                                          .no_thumbnail = !model->use_thumbnail};
     struct omma_image *image = NULL;
-    double begin = bench_now_s();
+    double begin = now_s();
 
     TRY(omma_image_open(subject->image, &options, &image, error));
-    *seconds = bench_now_s() - begin;
+    *seconds = now_s() - begin;
     omma_image_close(&image);
     return OMMA_OK;
 }
@@ -123,7 +124,7 @@ static void note_first_embeds(void *user, const char *stage, size_t first_row, s
     (void)width;
     (void)values;
     if (*time == 0 && strcmp(stage, "inputs_embeds") == 0) {
-        *time = bench_now_s();
+        *time = now_s();
     }
 }
 
@@ -132,7 +133,7 @@ static enum omma_status sample_load(const struct bench_subject *subject, uint64_
                                     double *seconds, struct omma_error *error)
 {
     int32_t ids[16];
-    double begin = bench_now_s(), first_step = 0;
+    double begin = now_s(), first_step = 0;
     struct omma_model *model = NULL;
     struct omma_engine *engine = NULL;
     struct omma_request request = {

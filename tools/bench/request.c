@@ -5,15 +5,8 @@
 #include "tools/bench/request.h"
 
 #include <stdlib.h>
-#include <time.h>
 
-double bench_now_s(void)
-{
-    struct timespec time;
-
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
+#include "tools/clock.h"
 
 uint64_t bench_random(uint64_t *state)
 {
@@ -43,7 +36,7 @@ static enum omma_status follow(struct omma_session *session, struct bench_outcom
     while (event.type != OMMA_EVENT_DONE) {
         TRY(omma_session_poll(session, -1, &event, error));
         if (event.type == OMMA_EVENT_TOKEN && outcome->first_token == 0) {
-            outcome->first_token = bench_now_s();
+            outcome->first_token = now_s();
         }
     }
     outcome->timings = event.timings;

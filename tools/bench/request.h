@@ -6,9 +6,6 @@
 
 #include "tools/bench/measure.h"
 
-/* Seconds since some moment. */
-double bench_now_s(void);
-
 /* The next number of splitmix64. */
 uint64_t bench_random(uint64_t *state);
 
@@ -19,7 +16,7 @@ void bench_draw_ids(int32_t *ids, size_t n_ids, const struct omma_model_info *mo
 /* What a request took. */
 struct bench_outcome {
     struct omma_timings timings;
-    double first_token; /* bench_now_s() */
+    double first_token; /* by now_s() */
 };
 
 enum omma_status bench_answer(struct omma_engine *engine, const struct omma_request *request,

@@ -11,20 +11,13 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "tools/clock.h"
 
 #include "tools/serve/server.h"
 
 enum { TICK_MS = 250, SEND_SECONDS = 60, LONGEST_DELAY_S = 1 };
-
-double serve_now(void)
-{
-    struct timespec time;
-
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 void dispatch_wake(struct server *server)
 {
@@ -102,7 +95,7 @@ static void finish_job(struct server *server, struct job *job)
         *link = job->next_made;
     }
     job->state = JOB_DONE;
-    job->done_s = serve_now();
+    job->done_s = now_s();
 }
 
 void dispatch_abort(struct server *server)
@@ -344,7 +337,7 @@ static void resume_ready(struct server *server)
         if (exchange->job != NULL && exchange->job->state == JOB_DONE && exchange->has_reply &&
             exchange->connection->phase == CONNECTION_WORKING) {
             exchange->connection->phase = CONNECTION_SENDING;
-            exchange->connection->deadline_s = serve_now() + SEND_SECONDS;
+            exchange->connection->deadline_s = now_s() + SEND_SECONDS;
         }
         if (exchange->is_suspended && is_ready(exchange)) {
             exchange->is_suspended = false;
@@ -378,7 +371,7 @@ static void close_late(struct connection *connection)
  * process, a suspended machine) is not the clients' fault. */
 static void close_all_late(struct server *server, double *looked_s)
 {
-    double now = serve_now(), pause_s = now - *looked_s - 1e-3 * TICK_MS;
+    double now = now_s(), pause_s = now - *looked_s - 1e-3 * TICK_MS;
 
     *looked_s = now;
     pause_s = pause_s > LONGEST_DELAY_S ? pause_s : 0;
@@ -460,7 +453,7 @@ static void *run(void *argument)
 {
     struct server *server = argument;
     struct watch watch = {0};
-    double looked_s = serve_now();
+    double looked_s = now_s();
     uint64_t count;
 
     while (!is_stopping(server) && (watch.polls != NULL || reserve(&watch, 16))) {
@@ -478,7 +471,7 @@ static void *run(void *argument)
         cancel_unwanted(server);
         start_jobs(server);
         resume_ready(server);
-        if (serve_now() > looked_s + 1e-3 * TICK_MS) {
+        if (now_s() > looked_s + 1e-3 * TICK_MS) {
             close_all_late(server, &looked_s);
         }
     }

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "tools/serve/metrics.h"
+#include "tools/clock.h"
 #include "tools/serve/page.h"
 #include "tools/serve/reply.h"
 #include "tools/serve/route.h"
@@ -36,7 +37,7 @@ static void set_phase(struct exchange *exchange, enum connection_phase phase, do
 {
     pthread_mutex_lock(&exchange->server->lock);
     exchange->connection->phase = phase;
-    exchange->connection->deadline_s = seconds > 0 ? serve_now() + seconds : 0;
+    exchange->connection->deadline_s = seconds > 0 ? now_s() + seconds : 0;
     pthread_mutex_unlock(&exchange->server->lock);
 }
 
@@ -53,7 +54,7 @@ static void open_connection(struct server *server, struct MHD_Connection *mhd, v
         return;
     }
     connection->descriptor = info->connect_fd;
-    connection->deadline_s = serve_now() + HEADER_SECONDS;
+    connection->deadline_s = now_s() + HEADER_SECONDS;
     pthread_mutex_lock(&server->lock);
     connection->is_surplus = server->n_connections++ >= server->settings->max_connections;
     connection->next = server->connections;
@@ -249,7 +250,7 @@ static struct exchange *begin_exchange(struct server *server, struct MHD_Connect
     exchange->mhd = mhd;
     exchange->connection = info->socket_context;
     exchange->connection->n_requests++;
-    exchange->began_s = serve_now();
+    exchange->began_s = now_s();
     pthread_mutex_lock(&server->lock);
     exchange->number = ++server->n_made;
     exchange->next = server->exchanges;
@@ -275,7 +276,7 @@ static void on_completed(void *user, struct MHD_Connection *mhd, void **context,
     if (server->messages->verbose) {
         message_note(server->messages, "request %llu: %s, status %u, %.3f s%s",
                      (unsigned long long)exchange->number, route_name(exchange->route),
-                     exchange->status, serve_now() - exchange->began_s,
+                     exchange->status, now_s() - exchange->began_s,
                      code == MHD_REQUEST_TERMINATED_COMPLETED_OK ? "" : ", cut off");
     }
     pthread_mutex_lock(&server->lock);
@@ -284,7 +285,7 @@ static void on_completed(void *user, struct MHD_Connection *mhd, void **context,
     exchange_drop_body(exchange);
     server->n_in_flight -= exchange->is_admitted;
     exchange->connection->phase = CONNECTION_IDLE;
-    exchange->connection->deadline_s = serve_now() + IDLE_SECONDS;
+    exchange->connection->deadline_s = now_s() + IDLE_SECONDS;
     if (exchange->previous != NULL) {
         exchange->previous->next = exchange->next;
     } else {

@@ -144,7 +144,6 @@ struct server {
     enum omma_status fatal; /* the server must end with it */
 };
 
-double serve_now(void); /* seconds, monotonic */
 
 /* dispatch.c.  With the lock held: */
 void dispatch_wake(struct server *server); /* needs no lock */
