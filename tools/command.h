@@ -49,6 +49,7 @@ extern const struct command command_compare;
 extern const struct command command_doctor;
 extern const struct command command_help;
 extern const struct command command_info;
+extern const struct command command_perplexity;
 extern const struct command command_preprocess;
 extern const struct command command_quantize;
 extern const struct command command_run;

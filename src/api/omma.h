@@ -629,7 +629,8 @@ struct omma_sampling {
 /* Receives rows of a stage's output as they are computed, in order, from the engine's thread.
  * Stages and shapes are those of the reference's dump: vision.patch_embedding, vision.embedding,
  * vision.layer.N, vision.shuffled, projector, inputs_embeds, language.layer.N, language.norm,
- * logits. values: [n_rows][width], the rows from first_row on. */
+ * logits (of an answer's next token, row 0; of scored tokens, the rows of those before them).
+ * values: [n_rows][width], the rows from first_row on. */
 typedef void (*omma_observe_fn)(void *user, const char *stage, size_t first_row, size_t n_rows,
                                 size_t width, const float *values);
 
@@ -668,6 +669,10 @@ struct omma_request {
     size_t n_forced_ids;
     bool logprobs;         /* OMMA_EVENT_TOKEN tells its token's log-probability, */
     size_t n_top_logprobs; /* and the likeliest tokens', up to OMMA_MAX_TOP_LOGPROBS */
+    size_t score_from;     /* not 0: no answer is given; of the prompt's tokens from this position
+                              on, which stands behind its pictures, OMMA_EVENT_SCORE tells the
+                              log-probabilities.  Logits are computed of 64 at a time.  Nothing that
+                              is said of the answer may be set beside it */
     int priority; /* of requests that wait, and of prompts, the largest goes first; 0 is usual */
     double deadline_s; /* seconds after which it ends with OMMA_FINISH_DEADLINE; 0: none */
     struct omma_observer observer;
@@ -685,6 +690,7 @@ enum omma_event_type {
     OMMA_EVENT_NONE,     /* nothing within the time given, or no request */
     OMMA_EVENT_PROGRESS, /* a tile was encoded, or a chunk of the prompt computed */
     OMMA_EVENT_TOKEN,    /* a token was chosen */
+    OMMA_EVENT_SCORE,    /* a token of the prompt has its log-probability (score_from) */
     OMMA_EVENT_DONE,     /* the request ended; no event follows it */
 };
 
@@ -692,7 +698,7 @@ enum omma_phase { OMMA_PHASE_ENCODE, OMMA_PHASE_PREFILL };
 
 enum omma_finish {
     OMMA_FINISH_STOP,   /* a stop id or text */
-    OMMA_FINISH_LENGTH, /* max_new_tokens, or the context is full */
+    OMMA_FINISH_LENGTH, /* max_new_tokens, or the context is full; all was scored */
     OMMA_FINISH_CANCELLED,
     OMMA_FINISH_ERROR,
     OMMA_FINISH_DEADLINE, /* deadline_s is over */
@@ -717,13 +723,15 @@ struct omma_timings {
 
 struct omma_event {
     enum omma_event_type type;
-    /* OMMA_EVENT_PROGRESS: done of total; tiles, or tokens of the prompt */
+    /* OMMA_EVENT_PROGRESS: done of total; tiles, or tokens of the prompt.  OMMA_EVENT_SCORE: the
+     * token's position, of so many */
     enum omma_phase phase;
     size_t n_done, n_total;
-    /* OMMA_EVENT_TOKEN */
+    /* OMMA_EVENT_TOKEN, OMMA_EVENT_SCORE */
     int32_t id;
     float margin;  /* its logit less the best other one; before sampling */
-    float logprob; /* if the request wants it */
+    float logprob; /* of a token of an answer, if the request wants it */
+    /* OMMA_EVENT_TOKEN */
     size_t n_top_logprobs;
     struct omma_logprob top_logprobs[OMMA_MAX_TOP_LOGPROBS]; /* likeliest first, of equal ones the
                                                                 lower id */

@@ -1,6 +1,7 @@
 /* Stages of one request: prefix, tiles, prompt, answer, end.  Computing is the scheduler's. */
 #include "engine/generation.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +27,15 @@ static enum omma_status equip(struct omma_generation *g, struct omma_error *erro
     g->tiles = calloc(n_tiles + 1, sizeof *g->tiles);
     if (g->inverse_frequency == NULL || g->tiles == NULL) {
         return omma_fail_memory(error, (n_tiles + 1) * sizeof *g->tiles, "a request");
+    }
+    if (work->score_from > 0) {
+        size_t n_logits = OMMA_DECODER_SCORED_ROWS * language->vocab;
+
+        g->score_logits = malloc(n_logits * sizeof *g->score_logits);
+        g->scores = malloc(g->engine->prefill_chunk * sizeof *g->scores);
+        if (g->score_logits == NULL || g->scores == NULL) {
+            return omma_fail_memory(error, n_logits * sizeof *g->score_logits, "scored logits");
+        }
     }
     OMMA_TRY(omma_sampler_create(&work->sampling, language->vocab, &g->sampler, error));
     if (work->schema != NULL) {
@@ -72,6 +82,8 @@ void omma_generation_destroy(struct omma_generation **generation)
     omma_text_decoder_destroy(&gone->decoder);
     omma_sampler_destroy(&gone->sampler);
     omma_arena_free(&gone->work.arena);
+    free(gone->score_logits);
+    free(gone->scores);
     free(gone->visual);
     free(gone->tiles);
     free(gone->inverse_frequency);
@@ -97,13 +109,14 @@ static double end_stage(struct omma_generation *g)
     return g->stage_start - start;
 }
 
-/* Keep the slots that the prompt shares with the cache; the last token is always computed. */
+/* Keep the slots that the prompt shares with the cache; the tokens whose logits are wanted are
+ * always computed. */
 static void reuse_prefix(struct omma_generation *g)
 {
     struct omma_session *session = g->session;
-    size_t n = 0;
+    size_t n = 0, end = g->work.score_from > 0 ? g->work.score_from : g->work.n_prompt;
 
-    while (n < session->n_cached && n + 1 < g->work.n_prompt) {
+    while (n < session->n_cached && n + 1 < end) {
         struct omma_slot slot = omma_work_slot(&g->work, n, g->rope_length);
 
         if (slot.content != session->slots[n].content ||
@@ -254,6 +267,27 @@ static void find_visual_rows(const struct omma_generation *g, size_t first, size
     }
 }
 
+/* Which of n tokens from `first` on are scored: those before the prompt's tokens from score_from
+ * on.
+ */
+static struct omma_decoder_scores scored_tokens(const struct omma_generation *g, size_t first,
+                                                size_t n)
+{
+    size_t begin = omma_max(g->work.score_from, first + 1);
+    size_t end = omma_min(first + n + 1, g->work.n_prompt);
+
+    if (g->score_logits == NULL || begin >= end) {
+        return (struct omma_decoder_scores){0};
+    }
+    return (struct omma_decoder_scores){
+        .first = begin - 1 - first,
+        .n = end - begin,
+        .next = g->work.prompt + begin,
+        .logits = g->score_logits,
+        .scores = g->scores,
+    };
+}
+
 void omma_generation_sequence(struct omma_generation *g, size_t n, const float **visual,
                               float *positions, struct omma_decoder_sequence *sequence)
 {
@@ -283,8 +317,11 @@ void omma_generation_sequence(struct omma_generation *g, size_t n, const float *
         .cache = &session->cache,
         .partials = session->partials,
         .observer = &g->work.observer,
-        .wants_logits = !is_prompt || n_cached + n == g->work.n_prompt,
+        .wants_logits = !is_prompt || (g->score_logits == NULL && n_cached + n == g->work.n_prompt),
     };
+    if (is_prompt) {
+        sequence->scored = scored_tokens(g, n_cached, n);
+    }
 }
 
 static bool is_stop_id(const struct omma_generation *g, int32_t id)
@@ -344,11 +381,37 @@ static enum omma_status choose(struct omma_generation *g, const float *logits,
                                              : omma_sampler_accept(g->sampler, g->next_id, error);
 }
 
+/* Tell the scores of a pass that took n tokens from `first` on. */
+static enum omma_status report_scores(struct omma_generation *g, size_t first, size_t n,
+                                      struct omma_error *error)
+{
+    struct omma_decoder_scores scored = scored_tokens(g, first, n);
+
+    for (size_t i = 0; i < scored.n; i++) {
+        struct omma_event event = {
+            .type = OMMA_EVENT_SCORE,
+            .n_done = first + scored.first + 1 + i,
+            .n_total = g->work.n_prompt,
+            .id = scored.next[i],
+            .logprob = scored.scores[i].logprob,
+            .margin = scored.scores[i].margin,
+        };
+
+        if (!isfinite(event.logprob)) {
+            return omma_fail(error, OMMA_STATUS_INTERNAL, "logits of token %zu: not finite",
+                             event.n_done - 1);
+        }
+        OMMA_TRY(omma_events_add(&g->session->events, &event, error));
+    }
+    return OMMA_OK;
+}
+
 static enum omma_status prompt_computed(struct omma_generation *g, size_t n,
                                         struct omma_error *error)
 {
     struct omma_session *session = g->session;
 
+    OMMA_TRY(report_scores(g, session->n_cached, n, error));
     for (size_t i = session->n_cached; i < session->n_cached + n; i++) {
         session->slots[i] = omma_work_slot(&g->work, i, g->rope_length);
     }
@@ -357,7 +420,8 @@ static enum omma_status prompt_computed(struct omma_generation *g, size_t n,
         free(g->visual);
         g->visual = NULL;
         g->timings.prefill_s = end_stage(g);
-        g->stage = OMMA_GENERATION_ANSWER;
+        g->finish = OMMA_FINISH_LENGTH;
+        g->stage = g->score_logits == NULL ? OMMA_GENERATION_ANSWER : OMMA_GENERATION_ENDED;
     }
     return report_progress(g, OMMA_PHASE_PREFILL, session->n_cached, g->work.n_prompt, error);
 }

@@ -54,7 +54,9 @@ struct omma_generation {
     size_t n_tiles, n_taken, n_encoded;
     struct omma_sampler *sampler;
     struct omma_text_decoder *decoder;
-    int32_t next_id; /* of the answer, not cached yet */
+    int32_t next_id;     /* of the answer, not cached yet */
+    float *score_logits; /* [OMMA_DECODER_SCORED_ROWS][vocab]; NULL: nothing is scored */
+    struct omma_token_score *scores; /* [prefill_chunk]: of the pass at hand */
 
     double stage_start; /* of encoding, computing the prompt, the answer */
     enum omma_finish finish;

@@ -165,6 +165,30 @@ static enum omma_status check_logprobs(const struct omma_request *request, size_
     return OMMA_OK;
 }
 
+/* Whether the request is to score its prompt, and can; the pictures were placed. */
+static enum omma_status check_score(const struct omma_request *request,
+                                    const struct omma_work *work, struct omma_error *error)
+{
+    const struct omma_image_span *last = &work->images[work->n_images];
+    size_t first = work->n_images == 0 ? 1 : last[-1].first + last[-1].n_tokens;
+
+    if (request->score_from == 0) {
+        return OMMA_OK;
+    }
+    if (request->max_new_tokens != 0 || request->schema != NULL || request->n_forced_ids > 0 ||
+        request->n_stops > 0 || request->ignore_stop_ids || request->logprobs) {
+        return omma_fail(error, OMMA_STATUS_USAGE,
+                         "score_from: a request that scores its prompt gives no answer");
+    }
+    if (request->score_from < first || request->score_from >= work->n_prompt) {
+        return omma_fail(error, OMMA_STATUS_USAGE,
+                         "score_from: expected %zu to %zu, behind the pictures and within the "
+                         "prompt, found %zu",
+                         first, work->n_prompt - 1, request->score_from);
+    }
+    return OMMA_OK;
+}
+
 static enum omma_status prepare(const struct omma_model *model, size_t n_context,
                                 const struct omma_request *request, struct omma_work *work,
                                 struct omma_error *error)
@@ -195,6 +219,7 @@ static enum omma_status prepare(const struct omma_model *model, size_t n_context
                          "a request with a schema can neither ignore stop ids nor be forced");
     }
     OMMA_TRY(check_length(model, n_context, work, error));
+    OMMA_TRY(check_score(request, work, error));
     OMMA_TRY(copy_stops(request, work, error));
     work->max_new_tokens =
         request->max_new_tokens != 0 ? request->max_new_tokens : DEFAULT_NEW_TOKENS;
@@ -202,6 +227,7 @@ static enum omma_status prepare(const struct omma_model *model, size_t n_context
     work->schema = request->schema;
     work->logprobs = request->logprobs;
     work->n_top_logprobs = request->n_top_logprobs;
+    work->score_from = request->score_from;
     work->ignore_stop_ids = request->ignore_stop_ids;
     work->priority = request->priority;
     work->observer = request->observer;

@@ -41,6 +41,7 @@ struct omma_work {
     const struct omma_schema *schema;
     bool logprobs;
     size_t n_top_logprobs;
+    size_t score_from; /* 0: an answer is given */
     int priority;
     struct omma_observer observer;
     double submitted; /* omma_clock_now() */

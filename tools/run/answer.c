@@ -118,6 +118,8 @@ static enum omma_status take_event(struct answer *answer, const struct omma_even
         answer->usage = event->usage;
         answer->timings = event->timings;
         return take_text(answer, event, messages, is_printed, error);
+    case OMMA_EVENT_SCORE: /* of no answer */
+        break;
     }
     return fail(error, OMMA_STATUS_INTERNAL, "unknown event %d", (int)event->type);
 }

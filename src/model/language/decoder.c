@@ -529,6 +529,52 @@ static void predict(struct omma_thread *self, struct omma_decoder *decoder,
     omma_team_barrier(self);
 }
 
+/* Score a sequence's tokens, the first of which is row `row`. */
+static void score_sequence(struct omma_thread *self, struct omma_decoder *decoder,
+                           const struct omma_decoder_sequence *sequence, size_t row)
+{
+    const struct omma_language_config *language = &decoder->config->language;
+    const struct omma_language_weights *weights =
+        &omma_weights_of_node(decoder->weights, self->node)->language;
+    const struct omma_decoder_scores *scored = &sequence->scored;
+    const struct omma_matrix *head = &weights->lm_head.weight;
+    const struct omma_norm norm = {.weight = weights->norm};
+    struct omma_operand normed = omma_operand_for(&decoder->many, &decoder->normed, &head, 1);
+    struct omma_output output = {
+        .kind = OMMA_OUTPUT_STORE, .f32 = scored->logits, .f32_stride = language->vocab};
+
+    for (size_t done = 0; done < scored->n; done += OMMA_DECODER_SCORED_ROWS) {
+        size_t n = omma_min(scored->n - done, OMMA_DECODER_SCORED_ROWS);
+        size_t first = scored->first + done;
+        struct omma_range range = omma_team_range(self, n);
+
+        omma_norm_rows(self, &decoder->many, n, language->hidden,
+                       decoder->x + (row + first) * language->hidden, language->hidden, &norm,
+                       language->norm_eps, &normed);
+        omma_team_barrier(self);
+        omma_matmul(self, &decoder->many, n, &normed, &weights->lm_head, &output);
+        omma_team_barrier(self);
+        omma_observe(self, sequence->observer, "logits", OMMA_OBSERVE_NO_LAYER,
+                     sequence->n_cached + first, n, language->vocab, scored->logits);
+        for (size_t i = range.begin; i < range.end; i++) {
+            scored->scores[done + i] =
+                omma_token_score_of(&decoder->compute->kernels, language->vocab,
+                                    scored->logits + i * language->vocab, scored->next[done + i]);
+        }
+    }
+}
+
+static void score(struct omma_thread *self, struct omma_decoder *decoder,
+                  const struct omma_decoder_pass *pass)
+{
+    size_t row = 0;
+
+    for (size_t s = 0; s < pass->n_sequences; s++) {
+        score_sequence(self, decoder, &pass->sequences[s], row);
+        row += pass->sequences[s].n_tokens;
+    }
+}
+
 /* The final norm of the rows, in their place, and the logits, where someone watches. */
 static void observe_end(struct omma_thread *self, struct omma_decoder *decoder,
                         const struct omma_decoder_pass *pass)
@@ -576,6 +622,7 @@ void omma_decoder_forward(struct omma_thread *self, struct omma_decoder *decoder
         observe(self, decoder, pass, "language.layer", (int)i);
     }
     predict(self, decoder, pass);
+    score(self, decoder, pass);
     observe_end(self, decoder, pass);
     omma_team_barrier(self);
 }

@@ -10,6 +10,7 @@
 #include "api/omma.h"
 #include "model/config.h"
 #include "model/language/kv_cache.h"
+#include "model/language/score.h"
 #include "model/weights.h"
 #include "platform/team.h"
 #include "tensor/compute.h"
@@ -24,6 +25,18 @@ enum omma_status omma_decoder_create(const struct omma_config *config,
                                      struct omma_decoder **decoder, struct omma_error *error);
 void omma_decoder_destroy(struct omma_decoder **decoder);
 
+/* Logits are computed of so many scored tokens at a time. */
+enum { OMMA_DECODER_SCORED_ROWS = 64 };
+
+/* Tokens of a sequence whose next ones are known, to be scored by the logits that they get.  The
+ * sequence's observer sees these too. */
+struct omma_decoder_scores {
+    size_t first, n;                 /* of the sequence's tokens in the pass; n 0: none */
+    const int32_t *next;             /* [n] */
+    float *logits;                   /* [OMMA_DECODER_SCORED_ROWS][vocab] */
+    struct omma_token_score *scores; /* [n], of the next ones */
+};
+
 /* Consecutive tokens of one sequence: a part of its prompt, or the token generated last. */
 struct omma_decoder_sequence {
     size_t n_tokens;            /* at least 1 */
@@ -36,6 +49,7 @@ struct omma_decoder_sequence {
     float *partials;                      /* omma_attention_partials() of the cache's capacity */
     const struct omma_observer *observer; /* may be NULL */
     bool wants_logits;                    /* of its last token */
+    struct omma_decoder_scores scored;
 };
 
 /*
@@ -45,8 +59,8 @@ struct omma_decoder_sequence {
  * through the GEMV, more through the GEMM, and either gives a row the same bits whatever rows stand
  * beside it.  So the bits are the same while all sequences together have at most 8 tokens and it
  * has so alone, or while it has more than 8 alone.  With a kind other than OMMA_PASS_MIXED they are
- * always the same: tokens of prompts go through the GEMM, those of answers and all logits through
- * the GEMV.
+ * always the same: tokens of prompts go through the GEMM, those of answers and all logits but
+ * scored ones through the GEMV.  Scored ones always go through the GEMM.
  */
 enum omma_pass_kind {
     OMMA_PASS_MIXED,
