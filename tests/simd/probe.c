@@ -42,8 +42,7 @@ static void check_probes(const struct omma_kernels *kernels, const struct omma_k
     assert_non_null(kernels->probe_f32_fma);
     assert_true((kernels->probe_bf16_dot != NULL) >=
                 omma_isa_contains(kernels->isa, OMMA_ISA_AVX512BF16));
-    assert_true((kernels->probe_i8_dot != NULL) >=
-                omma_isa_contains(kernels->isa, OMMA_ISA_AVX2));
+    assert_true((kernels->probe_i8_dot != NULL) >= omma_isa_contains(kernels->isa, OMMA_ISA_AVX2));
     for (size_t i = 0; i < sizeof probes / sizeof *probes; i++) {
         if (probes[i] != NULL) {
             check_count(probes[i]);

@@ -144,7 +144,6 @@ struct server {
     enum omma_status fatal; /* the server must end with it */
 };
 
-
 /* dispatch.c.  With the lock held: */
 void dispatch_wake(struct server *server); /* needs no lock */
 void dispatch_queue(struct server *server, struct job *job);
