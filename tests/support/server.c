@@ -364,3 +364,42 @@ char *test_question(const char *url, const char *text, const char *members)
     snprintf(body, capacity, form, url, text, *members != '\0' ? "," : "", members);
     return body;
 }
+
+json_t *test_reply_json(const struct test_reply *reply)
+{
+    json_t *root = json_loads(reply->body, 0, NULL);
+
+    if (root == NULL) {
+        fail_msg("no JSON: %d %s", reply->status, reply->body);
+    }
+    return root;
+}
+
+void test_assert_refused(struct test_reply *reply, int status, const char *code, const char *text)
+{
+    json_t *root, *error;
+    const char *message;
+
+    if (reply->status != status) {
+        fail_msg("status %d, expected %d (%s): %s", reply->status, status, text, reply->body);
+    }
+    root = test_reply_json(reply);
+    error = json_object_get(root, "error");
+    message = json_string_value(json_object_get(error, "message"));
+    assert_string_equal(json_string_value(json_object_get(error, "code")), code);
+    assert_non_null(json_string_value(json_object_get(error, "type")));
+    if (message == NULL || strstr(message, text) == NULL) {
+        fail_msg("\"%s\" lacks \"%s\"", message, text);
+    }
+    json_decref(root);
+    test_reply_release(reply);
+}
+
+void test_assert_healthy(const struct test_server *server)
+{
+    struct test_reply reply;
+
+    test_request(server, "GET", "/health", "", NULL, &reply);
+    assert_int_equal(reply.status, 200);
+    test_reply_release(&reply);
+}

@@ -4,6 +4,7 @@
 #ifndef OMMA_TESTS_SERVER_H
 #define OMMA_TESTS_SERVER_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -48,6 +49,16 @@ void test_reply_release(struct test_reply *reply);
  * may be NULL. */
 void test_request(const struct test_server *server, const char *method, const char *path,
                   const char *headers, const char *body, struct test_reply *reply);
+
+/* The body as JSON, to be released; fails the test if it is none. */
+json_t *test_reply_json(const struct test_reply *reply);
+
+/* An error of the OpenAI API with this status, whose message has the text; code NULL: none.  The
+ * reply is released. */
+void test_assert_refused(struct test_reply *reply, int status, const char *code, const char *text);
+
+/* GET /health answers 200. */
+void test_assert_healthy(const struct test_server *server);
 
 /* POST /v1/chat/completions with this body. */
 void test_chat(const struct test_server *server, const char *body, struct test_reply *reply);

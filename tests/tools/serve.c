@@ -1,6 +1,6 @@
 /*
  * omma serve with the demo model, as clients meet it: answers, streams, pictures, everything that
- * is refused and how (faults rows H1 to H15), clients that go away, keys, drains.
+ * is refused and how (faults rows H1 to H15).
  *
  * "Two." and the others are the reference's answers, which omma run gives too (run.sh, and
  * share/omma/demo/pictures).
@@ -10,19 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "support/server.h"
 #include "support/support.h"
 
 #define QUESTION "How many shapes are there?"
-
-/* Takes seconds. */
-#define LONG_ANSWER                                                                                \
-    "{\"messages\":[{\"role\":\"user\",\"content\":\"Tell me more.\"}],\"temperature\":1,"         \
-    "\"seed\":%d,\"max_tokens\":8000,\"ignore_eos\":true%s}"
 
 struct world {
     struct test_server server;
@@ -33,9 +26,8 @@ static int set_up(void **state)
 {
     struct world *world = calloc(1, sizeof *world);
     char *picture = omma_test_source("share/omma/demo/pictures/tall.png");
-    const char *arguments[] = {
-        "--media-dir", NULL, "--parallel",   "2", "--queue",           "2",  "--max-body", "400000",
-        "--drain",     "1",  "--max-images", "3", "--max-connections", "12", NULL};
+    const char *arguments[] = {"--media-dir", NULL,           "--parallel", "2", "--max-body",
+                               "400000",      "--max-images", "3",          NULL};
 
     assert_non_null(world);
     world->folder = omma_test_folder();
@@ -64,17 +56,6 @@ static int tear_down(void **state)
     return code; /* a server that was asked to end ends with 0 */
 }
 
-/* What stands at a path of keys and indices in the reply's JSON; NULL: nothing. */
-static json_t *parse(const struct test_reply *reply)
-{
-    json_t *root = json_loads(reply->body, 0, NULL);
-
-    if (root == NULL) {
-        fail_msg("no JSON: %d %s", reply->status, reply->body);
-    }
-    return root;
-}
-
 static void assert_answer(struct test_reply *reply, const char *text, const char *finish)
 {
     json_t *root, *choice;
@@ -82,32 +63,11 @@ static void assert_answer(struct test_reply *reply, const char *text, const char
     if (reply->status != 200) {
         fail_msg("status %d: %s", reply->status, reply->body);
     }
-    root = parse(reply);
+    root = test_reply_json(reply);
     choice = json_array_get(json_object_get(root, "choices"), 0);
     assert_string_equal(
         json_string_value(json_object_get(json_object_get(choice, "message"), "content")), text);
     assert_string_equal(json_string_value(json_object_get(choice, "finish_reason")), finish);
-    json_decref(root);
-    test_reply_release(reply);
-}
-
-/* An error of the OpenAI API with this status, whose message has the text; NULL: no code. */
-static void assert_refused(struct test_reply *reply, int status, const char *code, const char *text)
-{
-    json_t *root, *error;
-    const char *message;
-
-    if (reply->status != status) {
-        fail_msg("status %d, expected %d (%s): %s", reply->status, status, text, reply->body);
-    }
-    root = parse(reply);
-    error = json_object_get(root, "error");
-    message = json_string_value(json_object_get(error, "message"));
-    assert_string_equal(json_string_value(json_object_get(error, "code")), code);
-    assert_non_null(json_string_value(json_object_get(error, "type")));
-    if (message == NULL || strstr(message, text) == NULL) {
-        fail_msg("\"%s\" lacks \"%s\"", message, text);
-    }
     json_decref(root);
     test_reply_release(reply);
 }
@@ -120,7 +80,7 @@ static void test_answers(void **state)
     json_t *root, *usage;
 
     test_chat(&world->server, body, &reply);
-    root = parse(&reply);
+    root = test_reply_json(&reply);
     usage = json_object_get(root, "usage");
     assert_int_equal(json_integer_value(json_object_get(usage, "completion_tokens")), 3);
     assert_int_equal(json_integer_value(json_object_get(
@@ -180,7 +140,7 @@ static void test_marks(void **state)
     free(body);
     body = test_question(world->url, "<IMAGE_TOKEN> and <IMAGE_TOKEN>", "");
     test_chat(&world->server, body, &reply);
-    assert_refused(&reply, 400, "invalid_value", "found 2 and 1");
+    test_assert_refused(&reply, 400, "invalid_value", "found 2 and 1");
     free(body);
     body = test_question(world->url, "<image> <image>", "\"max_tokens\":1");
     test_chat(&world->server, body, &reply);
@@ -339,14 +299,14 @@ static void test_bad_bodies(void **state)
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         test_chat(&world->server, cases[i].body, &reply);
-        assert_refused(&reply, 400, cases[i].code, cases[i].text);
+        test_assert_refused(&reply, 400, cases[i].code, cases[i].text);
     }
     deep = malloc(200001);
     assert_non_null(deep);
     memset(deep, '[', 200000);
     deep[200000] = '\0';
     test_chat(&world->server, deep, &reply);
-    assert_refused(&reply, 400, "invalid_json", "levels");
+    test_assert_refused(&reply, 400, "invalid_json", "levels");
     free(deep);
 
     /* more words than tokens */
@@ -358,7 +318,7 @@ static void test_bad_bodies(void **state)
     }
     strcat(body, "\"}]}");
     test_chat(&world->server, body, &reply);
-    assert_refused(&reply, 400, "context_length_exceeded", "the context holds");
+    test_assert_refused(&reply, 400, "context_length_exceeded", "the context holds");
     free(body);
 }
 
@@ -374,25 +334,25 @@ static void test_bad_requests(void **state)
     memset(large, ' ', 500000);
     large[500000] = '\0';
     test_request(server, "GET", "/none", "", NULL, &reply);
-    assert_refused(&reply, 404, "not_found", "path");
+    test_assert_refused(&reply, 404, "not_found", "path");
     test_request(server, "GET", "/v1/chat/completions", "", NULL, &reply);
     assert_non_null(strstr(reply.head, "\r\nAllow: POST\r\n"));
-    assert_refused(&reply, 405, "method_not_allowed", "POST");
+    test_assert_refused(&reply, 405, "method_not_allowed", "POST");
     test_request(server, "DELETE", "/health", "", NULL, &reply);
-    assert_refused(&reply, 405, "method_not_allowed", "GET");
+    test_assert_refused(&reply, 405, "method_not_allowed", "GET");
     test_request(server, "OPTIONS", "/v1/chat/completions", "Origin: http://evil\r\n", NULL,
                  &reply);
     assert_null(strcasestr(reply.head, "Access-Control"));
-    assert_refused(&reply, 405, "method_not_allowed", "POST");
+    test_assert_refused(&reply, 405, "method_not_allowed", "POST");
     test_request(server, "POST", "/v1/chat/completions", "", "{}", &reply);
-    assert_refused(&reply, 415, "unsupported_media_type", "application/json");
+    test_assert_refused(&reply, 415, "unsupported_media_type", "application/json");
     test_request(server, "POST", "/v1/chat/completions", "Content-Type: text/plain\r\n", "{}",
                  &reply);
-    assert_refused(&reply, 415, "unsupported_media_type", "application/json");
+    test_assert_refused(&reply, 415, "unsupported_media_type", "application/json");
     test_request(server, "POST", "/v1/chat/completions", json, large, &reply);
-    assert_refused(&reply, 413, "body_too_large", "400000");
+    test_assert_refused(&reply, 413, "body_too_large", "400000");
     test_request(server, "GET", "/v1/models", "Host: evil.example\r\n", NULL, &reply);
-    assert_refused(&reply, 400, "invalid_host", "Host");
+    test_assert_refused(&reply, 400, "invalid_host", "Host");
     test_request(server, "GET", "/v1/models", "Host: [::1]:80\r\n", NULL, &reply);
     assert_int_equal(reply.status, 200);
     test_reply_release(&reply);
@@ -400,7 +360,7 @@ static void test_bad_requests(void **state)
     memcpy(header, "X-Large: ", 9);
     strcpy(header + sizeof header - 3, "\r\n");
     test_request(server, "GET", "/health", header, NULL, &reply);
-    assert_refused(&reply, 431, "headers_too_large", "16384");
+    test_assert_refused(&reply, 431, "headers_too_large", "16384");
     test_request(server, "POST", "/v1/chat/completions",
                  "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n", "{}", &reply);
     assert_int_equal(reply.status, 400);
@@ -440,218 +400,10 @@ static void test_chunked(void **state)
     test_send(connection, large, 500000);
     test_send(connection, "\r\n0\r\n\r\n", 7);
     test_receive(connection, false, &reply);
-    assert_refused(&reply, 413, "body_too_large", "400000");
+    test_assert_refused(&reply, 413, "body_too_large", "400000");
     close(connection);
     free(large);
     free(body);
-}
-
-static void assert_healthy(const struct test_server *server)
-{
-    struct test_reply reply;
-
-    test_request(server, "GET", "/health", "", NULL, &reply);
-    assert_int_equal(reply.status, 200);
-    test_reply_release(&reply);
-}
-
-/* A long answer that streams; returns once the first event came. */
-static int start_long(const struct test_server *server, int seed)
-{
-    char body[512], byte;
-    size_t n_bytes;
-    char *bytes;
-    int connection = test_connect(server);
-
-    snprintf(body, sizeof body, LONG_ANSWER, seed, ",\"stream\":true");
-    bytes = test_chat_bytes(body, &n_bytes);
-    assert_true(test_send(connection, bytes, n_bytes));
-    free(bytes);
-    assert_int_equal(test_read(connection, &byte, 1), 1);
-    return connection;
-}
-
-/* Two are computed, two wait, the fifth is refused; those that go away make room. */
-static void test_full_queue(void **state)
-{
-    struct world *world = *state;
-    const struct test_server *server = &world->server;
-    struct test_reply reply;
-    int connections[4];
-    char body[512], *bytes;
-    size_t n_bytes;
-
-    for (int i = 0; i < 4; i++) {
-        if (i < 2) {
-            connections[i] = start_long(server, i);
-            continue;
-        }
-        snprintf(body, sizeof body, LONG_ANSWER, i, "");
-        bytes = test_chat_bytes(body, &n_bytes);
-        connections[i] = test_connect(server);
-        assert_true(test_send(connections[i], bytes, n_bytes));
-        free(bytes);
-    }
-    for (int tries = 0;; tries++) { /* until the last one was read */
-        test_chat(server, "{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}", &reply);
-        if (reply.status == 429 || tries == 1000) {
-            break;
-        }
-        test_reply_release(&reply);
-    }
-    assert_non_null(strstr(reply.head, "\r\nRetry-After: 1\r\n"));
-    assert_refused(&reply, 429, "rate_limit_exceeded", "try again");
-    assert_healthy(server);
-    for (int i = 0; i < 4; i++) {
-        close(connections[i]);
-    }
-    for (int tries = 0; tries < 10000; tries++) { /* until the server noticed */
-        test_chat(server, "{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}", &reply);
-        if (reply.status == 200) {
-            break;
-        }
-        assert_int_equal(reply.status, 429);
-        test_reply_release(&reply);
-        usleep(10000);
-    }
-    assert_int_equal(reply.status, 200);
-    test_reply_release(&reply);
-}
-
-/* Many connections: those beyond the limit are told so, health goes on. */
-static void test_connections(void **state)
-{
-    struct world *world = *state;
-    struct test_reply reply;
-    int connections[12];
-
-    for (int i = 0; i < 12; i++) {
-        connections[i] = test_connect(&world->server);
-    }
-    for (int tries = 0; tries < 1000; tries++) { /* until it has taken all of them */
-        test_request(&world->server, "GET", "/v1/models", "", NULL, &reply);
-        if (reply.status == 503) {
-            break;
-        }
-        test_reply_release(&reply);
-        usleep(1000);
-    }
-    assert_refused(&reply, 503, "too_many_connections", "connections");
-    assert_healthy(&world->server);
-    for (int i = 0; i < 12; i++) {
-        close(connections[i]);
-    }
-}
-
-static void test_keys(void **state)
-{
-    char *folder = omma_test_folder(), *file = omma_test_join(folder, "keys");
-    const char *arguments[] = {"--api-key-file", file, "--server-name", "omma.example", "--alias",
-                               "InternVL3",      NULL};
-    struct test_server server;
-    struct test_reply reply;
-    static const struct {
-        const char *path, *headers;
-        int status;
-    } cases[] = {
-        {"/health", "", 200},
-        {"/ready", "", 200},
-        {"/v1/models", "", 401},
-        {"/none", "", 401},
-        {"/v1/models", "Authorization: Bearer first-key\r\n", 200},
-        {"/v1/models", "Authorization: Bearer second-key\r\nHost: omma.example:8080\r\n", 200},
-        {"/v1/models", "Authorization: Bearer second-key\r\nHost: omma.example.org\r\n", 400},
-        {"/v1/models", "Authorization: Basic eDpzZWNvbmQta2V5\r\n", 200}, /* x:second-key */
-        {"/v1/models", "Authorization: Basic eDpzZWNvbmQta2V6\r\n", 401},
-        {"/v1/models", "Authorization: Bearer first-ke\r\n", 401},
-        {"/v1/models", "Authorization: Bearer first-keyy\r\n", 401},
-        {"/v1/models", "Authorization: Bearer \r\n", 401},
-        {"/v1/models", "Authorization: first-key\r\n", 401},
-        {"/none", "Authorization: Bearer first-key\r\n", 404},
-    };
-
-    (void)state;
-    omma_test_write(file, "first-key\n\nsecond-key\r\n", 23);
-    assert_int_equal(chmod(file, 0600), 0);
-    test_server_start(&server, NULL, arguments);
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        test_request(&server, "GET", cases[i].path, cases[i].headers, NULL, &reply);
-        if (reply.status != cases[i].status) {
-            fail_msg("%s %s: status %d, expected %d", cases[i].path, cases[i].headers, reply.status,
-                     cases[i].status);
-        }
-        test_reply_release(&reply);
-    }
-    assert_int_equal(test_server_stop(&server, SIGINT), 0);
-    free(file);
-    free(folder);
-}
-
-static void test_unix_socket(void **state)
-{
-    static const char *const none[] = {NULL};
-    char *folder = omma_test_folder(), *path = omma_test_join(folder, "socket");
-    struct test_server server;
-    struct stat stat;
-
-    (void)state;
-    for (int i = 0; i < 2; i++) { /* what a server that was killed leaves is no obstacle */
-        test_server_start(&server, path, none);
-        assert_int_equal(lstat(path, &stat), 0);
-        assert_int_equal(stat.st_mode & 0777, 0600);
-        assert_healthy(&server);
-        assert_int_equal(test_server_stop(&server, i == 0 ? SIGKILL : SIGTERM),
-                         i == 0 ? 128 + SIGKILL : 0);
-    }
-    assert_int_equal(lstat(path, &stat), -1);
-    free(path);
-    free(folder);
-}
-
-/* SIGTERM: what runs has so long, then its stream ends with an error; new requests are refused. */
-static void test_drain(void **state)
-{
-    const char *arguments[] = {"--drain", "1", NULL};
-    struct test_server server;
-    struct test_reply reply;
-    char bytes[8192];
-    ssize_t n;
-    size_t n_kept = 0;
-    int connection, other;
-    static const char ask[] = "GET /ready HTTP/1.1\r\nHost: localhost\r\n\r\n";
-
-    (void)state;
-    test_server_start(&server, NULL, arguments);
-    other = test_connect(&server);
-    assert_true(test_send(other, ask, sizeof ask - 1));
-    test_receive(other, false, &reply);
-    assert_int_equal(reply.status, 200);
-    test_reply_release(&reply);
-    connection = start_long(&server, 1);
-    kill(server.pid, SIGTERM);
-    for (int tries = 0; tries < 90; tries++) {
-        assert_true(test_send(other, ask, sizeof ask - 1));
-        test_receive(other, false, &reply);
-        if (reply.status == 503) {
-            break;
-        }
-        test_reply_release(&reply);
-        usleep(20000); /* a connection takes 100 requests */
-    }
-    assert_refused(&reply, 503, "draining", "stop");
-    while ((n = test_read(connection, bytes + n_kept, sizeof bytes - 1 - n_kept)) > 0) {
-        n_kept += (size_t)n; /* of what came, the end */
-        if (n_kept > sizeof bytes / 2) {
-            memmove(bytes, bytes + n_kept - 1024, 1024);
-            n_kept = 1024;
-        }
-        bytes[n_kept] = '\0';
-    }
-    assert_non_null(strstr(bytes, "\"code\":\"draining\""));
-    assert_non_null(strstr(bytes, "[DONE]"));
-    close(connection);
-    close(other);
-    assert_int_equal(test_server_stop(&server, 0), 0);
 }
 
 int main(void)
@@ -661,9 +413,6 @@ int main(void)
         cmocka_unit_test(test_marks),        cmocka_unit_test(test_stream),
         cmocka_unit_test(test_files),        cmocka_unit_test(test_bad_bodies),
         cmocka_unit_test(test_bad_requests), cmocka_unit_test(test_chunked),
-        cmocka_unit_test(test_full_queue),   cmocka_unit_test(test_connections),
-        cmocka_unit_test(test_keys),         cmocka_unit_test(test_unix_socket),
-        cmocka_unit_test(test_drain),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

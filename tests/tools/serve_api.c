@@ -35,16 +35,6 @@ static int tear_down(void **state)
     return code;
 }
 
-static json_t *parse(const struct test_reply *reply)
-{
-    json_t *root = reply->status == 200 ? json_loads(reply->body, 0, NULL) : NULL;
-
-    if (root == NULL) {
-        fail_msg("%d %s", reply->status, reply->body);
-    }
-    return root;
-}
-
 /* A metric without labels. */
 static double metric(const struct test_server *server, const char *name)
 {
@@ -100,7 +90,7 @@ static void test_logprobs(void **state)
     json_t *root;
 
     test_chat(server, body, &reply);
-    root = parse(&reply);
+    root = test_reply_json(&reply);
     join_logprobs(json_array_get(json_object_get(root, "choices"), 0), whole);
     assert_string_equal(whole, "Two.");
     json_decref(root);
@@ -135,7 +125,7 @@ static json_int_t count_tokens(const struct test_server *server, const char *bod
     json_int_t count;
 
     test_request(server, "POST", "/tokenize", "Content-Type: application/json\r\n", body, &reply);
-    root = parse(&reply);
+    root = test_reply_json(&reply);
     count = json_integer_value(json_object_get(root, "count"));
     assert_int_equal(json_array_size(json_object_get(root, "tokens")), count);
     assert_int_equal(json_integer_value(json_object_get(root, "max_model_len")), 8192);
@@ -154,7 +144,7 @@ static void test_tokenize(void **state)
 
     assert_int_equal(count_tokens(server, "{\"prompt\":\"How many?\"}"), 3);
     test_chat(server, body, &reply);
-    root = parse(&reply);
+    root = test_reply_json(&reply);
     assert_int_equal(
         count_tokens(server, body),
         json_integer_value(json_object_get(json_object_get(root, "usage"), "prompt_tokens")));
@@ -180,7 +170,7 @@ static json_t *ask_for_json(const struct test_server *server, const char *member
     if (reply.status != 200) {
         fail_msg("status %d: %s", reply.status, reply.body);
     }
-    root = parse(&reply);
+    root = test_reply_json(&reply);
     choice = json_array_get(json_object_get(root, "choices"), 0);
     assert_string_equal(json_string_value(json_object_get(choice, "finish_reason")), "stop");
     value = json_loads(
@@ -296,7 +286,7 @@ static void test_joined_requests(void **state)
     close(connections[0]);
     for (int i = 1; i < 3; i++) {
         test_receive(connections[i], false, &replies[i]);
-        roots[i] = parse(&replies[i]);
+        roots[i] = test_reply_json(&replies[i]);
         close(connections[i]);
     }
     assert_true(
@@ -340,7 +330,7 @@ static void test_abandoned_request(void **state)
     }
     close(connections[0]);
     test_receive(connections[1], false, &reply);
-    root = parse(&reply);
+    root = test_reply_json(&reply);
     assert_int_equal(
         json_integer_value(json_object_get(json_object_get(root, "usage"), "completion_tokens")),
         1000);
