@@ -85,4 +85,5 @@ def main():
         "chunks": means}))
 
 
-main()
+if __name__ == "__main__":
+    main()
