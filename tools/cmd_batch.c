@@ -319,7 +319,6 @@ static enum omma_status compute(struct batch *batch, struct runner_result *resul
         .model = batch->model,
         .input = &batch->input,
         .media = &batch->media,
-        .journal = batch->journal,
         .bounds = {.image = batch->image,
                    .max_tiles_total = batch->values->max_tiles_total,
                    .max_bytes = MAX_PICTURE_BYTES,
@@ -330,6 +329,7 @@ static enum omma_status compute(struct batch *batch, struct runner_result *resul
     const struct row_source source = chat_rows_source(&chat_rows);
     const struct runner_settings settings = {
         .engine = batch->engine,
+        .journal = batch->journal,
         .messages = batch->messages,
         .n_parallel = batch->values->n_parallel,
         .n_context = batch->n_context,

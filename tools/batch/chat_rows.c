@@ -218,38 +218,19 @@ static json_t *json_of_timings(const struct row *row)
                      (json_int_t)row->usage.cached_tokens);
 }
 
-static enum omma_status finish(void *user, const struct row *row, struct omma_error *error)
+static enum omma_status describe(void *user, struct row *row, struct omma_error *error)
 {
     const struct chat_rows *rows = user;
     json_t *result = json_of_result(rows, row);
     json_t *timings = row->problem.status == 0 ? json_of_timings(row) : json_object();
-    char *result_text = json_dumps(result, JSON_COMPACT);
-    char *timings_text = json_dumps(timings, JSON_COMPACT | JSON_REAL_PRECISION(6));
-    enum omma_status status;
+    bool is_complete = json_object_size(result) >= (row->problem.status != 0 ? 3 : 5);
 
-    if (result_text == NULL || timings_text == NULL ||
-        json_object_size(result) < (row->problem.status != 0 ? 3 : 5)) {
-        status = fail_memory(error);
-    } else {
-        status = journal_add(rows->journal,
-                             &(struct journal_row){.number = row->number,
-                                                   .is_error = row->problem.status != 0,
-                                                   .result = result_text,
-                                                   .timings = timings_text},
-                             error);
-    }
+    row->result = json_dumps(result, JSON_COMPACT);
+    row->timings_text = json_dumps(timings, JSON_COMPACT | JSON_REAL_PRECISION(6));
     json_decref(result);
     json_decref(timings);
-    free(result_text);
-    free(timings_text);
-    return status;
-}
-
-static enum omma_status commit(void *user, struct omma_error *error)
-{
-    const struct chat_rows *rows = user;
-
-    return journal_commit(rows->journal, error);
+    return is_complete && row->result != NULL && row->timings_text != NULL ? OMMA_OK
+                                                                           : fail_memory(error);
 }
 
 static void name(void *user, uint64_t number, char *name, size_t capacity)
@@ -261,10 +242,6 @@ static void name(void *user, uint64_t number, char *name, size_t capacity)
 
 struct row_source chat_rows_source(struct chat_rows *rows)
 {
-    return (struct row_source){.user = rows,
-                               .prepare = prepare,
-                               .finish = finish,
-                               .commit = commit,
-                               .release = release,
-                               .name = name};
+    return (struct row_source){
+        .user = rows, .prepare = prepare, .describe = describe, .release = release, .name = name};
 }

@@ -13,7 +13,6 @@
 #define OMMA_TOOLS_BATCH_CHAT_ROWS_H
 
 #include "tools/batch/input.h"
-#include "tools/batch/journal.h"
 #include "tools/batch/runner.h"
 #include "tools/chat/picture_in.h"
 
@@ -21,7 +20,6 @@ struct chat_rows {
     const struct omma_model *model;
     const struct input *input;
     const struct media_folder *media;
-    struct journal *journal;
     struct picture_bounds bounds;
     size_t max_tokens; /* of an answer */
     uint64_t seed;     /* row i draws with seed + i, if it names none */

@@ -62,6 +62,8 @@ static void release(const struct runner *runner, struct row **row)
     if (*row != NULL) {
         runner->source->release(runner->source->user, *row);
         free((*row)->text);
+        free((*row)->result);
+        free((*row)->timings_text);
         free(*row);
         *row = NULL;
     }
@@ -180,15 +182,27 @@ static enum omma_status fail_row(struct row *row, enum omma_status status,
     return OMMA_OK;
 }
 
-/* A row is at its end: hand it over.  It stays until it is kept. */
+/* A row is described: hand it to the journal.  It stays until it is kept. */
+static enum omma_status hand_over(struct runner *runner, struct row *row, struct omma_error *error)
+{
+    const struct journal_row described = {.number = row->number,
+                                          .is_error = row->problem.status != 0,
+                                          .result = row->result,
+                                          .timings = row->timings_text};
+
+    row->next = runner->finished;
+    runner->finished = row;
+    return journal_add(runner->settings->journal, &described, error);
+}
+
+/* A row is at its end. */
 static enum omma_status finish(struct runner *runner, struct row **row, struct omma_error *error)
 {
-    enum omma_status status = runner->source->finish(runner->source->user, *row, error);
+    struct row *ended = *row;
 
-    (*row)->next = runner->finished;
-    runner->finished = *row;
+    TRY(runner->source->describe(runner->source->user, ended, error));
     *row = NULL;
-    return status;
+    return hand_over(runner, ended, error);
 }
 
 /* Keep what is finished, and only then count it. */
@@ -203,7 +217,7 @@ static enum omma_status commit(struct runner *runner, struct omma_error *error)
     if (runner->finished == NULL) {
         return OMMA_OK;
     }
-    TRY(source->commit(source->user, error));
+    TRY(journal_commit(runner->settings->journal, error));
     while ((row = runner->finished) != NULL) {
         result->n_done++;
         result->n_failed += row->problem.status != 0;

@@ -1,15 +1,16 @@
 /*
- * runner.h - many rows computed side by side, each acknowledged when it is kept.
+ * runner.h - many rows computed side by side, each acknowledged when it is kept in a journal.
  *
- * Where rows come from and where answers go is a source's affair.  Two threads prepare rows ahead
- * (JSON, pictures), as many sessions as wanted compute them, and the caller's thread takes answers
- * as they come, in no order.  The first SIGINT or SIGTERM lets the rows in flight end, a second one
- * does not.
+ * Where rows come from, and what is kept of them, is a source's affair.  Two threads prepare rows
+ * ahead (JSON, pictures), as many sessions as wanted compute them, and the caller's thread takes
+ * answers as they come, in no order.  The first SIGINT or SIGTERM lets the rows in flight end, a
+ * second one does not.
  */
 #ifndef OMMA_TOOLS_BATCH_RUNNER_H
 #define OMMA_TOOLS_BATCH_RUNNER_H
 
 #include "tools/message.h"
+#include "tools/batch/journal.h"
 #include "tools/chat/problem.h"
 #include "tools/status.h"
 
@@ -24,6 +25,7 @@ struct row {
     enum omma_finish finish;
     struct omma_usage usage;
     struct omma_timings timings;
+    char *result, *timings_text; /* by describe(): what a journal_row has of it */
     struct row *next;
 };
 
@@ -32,10 +34,9 @@ struct row_source {
     /* Fill the request, or the problem of a row that cannot be computed, which is finished as it
      * is.  Called from several threads at once.  Another status than OMMA_OK ends the run. */
     enum omma_status (*prepare)(void *user, struct row *row, struct omma_error *error);
-    /* A row has its answer or problem.  The caller's thread, as all that follow. */
-    enum omma_status (*finish)(void *user, const struct row *row, struct omma_error *error);
-    /* Keep what was finished since the last call; returns when it is. */
-    enum omma_status (*commit)(void *user, struct omma_error *error);
+    /* A row has its answer or problem: fill result and timings_text, which are freed with the row.
+     * The caller's thread, as all that follow. */
+    enum omma_status (*describe)(void *user, struct row *row, struct omma_error *error);
     /* What prepare() left in row->owned; also of rows that were never computed. */
     void (*release)(void *user, struct row *row);
     /* "line 7": how a row is called in messages. */
@@ -44,6 +45,7 @@ struct row_source {
 
 struct runner_settings {
     struct omma_engine *engine;
+    struct journal *journal;
     struct messages *messages;
     size_t n_parallel, n_context;
     const uint64_t *numbers; /* of the rows to compute, in the order to begin them */
