@@ -1,8 +1,6 @@
 /* Decoding of one character; white space as Python's str.isspace() has it. */
 #include "tools/utf8.h"
 
-#include <stdbool.h>
-
 size_t utf8_character(const char *bytes, size_t n_bytes, uint32_t *character)
 {
     static const struct {
@@ -35,7 +33,7 @@ size_t utf8_character(const char *bytes, size_t n_bytes, uint32_t *character)
     return 0;
 }
 
-static bool is_space(uint32_t c)
+bool utf8_is_space(uint32_t c)
 {
     return (c >= 0x09 && c <= 0x0D) || (c >= 0x1C && c <= 0x20) || c == 0x85 || c == 0xA0 ||
            c == 0x1680 || (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 ||
@@ -50,7 +48,7 @@ size_t utf8_leading_space(const char *bytes, size_t n_bytes)
         uint32_t c;
         size_t n = utf8_character(bytes + n_space, n_bytes - n_space, &c);
 
-        if (n == 0 || !is_space(c)) {
+        if (n == 0 || !utf8_is_space(c)) {
             break;
         }
         n_space += n;
@@ -69,7 +67,7 @@ size_t utf8_trailing_space(const char *bytes, size_t n_bytes)
         while (start > 0 && ((unsigned char)bytes[start] & 0xC0) == 0x80) {
             start--;
         }
-        if (utf8_character(bytes + start, end - start, &c) != end - start || !is_space(c)) {
+        if (utf8_character(bytes + start, end - start, &c) != end - start || !utf8_is_space(c)) {
             break;
         }
         end = start;

@@ -32,7 +32,8 @@ BEGIN {
     place["png.h"] = "format tools"
     place["zlib.h"] = "format"
     place["jansson.h"] = "format model tools"
-    place["pcre2.h"] = place["utf8proc.h"] = "model"
+    place["pcre2.h"] = "model"
+    place["utf8proc.h"] = "model tools"
     place["histedit.h"] = place["editline/readline.h"] = "tools"
     n_bad = 0
 }
