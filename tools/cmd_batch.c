@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "tools/batch/chat_rows.h"
+#include "tools/batch/crew.h"
 #include "tools/batch/export.h"
 #include "tools/command.h"
 #include "tools/common_options.h"
@@ -90,8 +91,10 @@ struct batch {
     struct omma_engine *engine;
     size_t n_context;
     struct omma_image_options image;
-    struct journal *journal;
-    uint64_t *numbers;                          /* of the rows to compute */
+    struct crew *crew;       /* processes that compute together; NULL: this one alone */
+    bool goes_on;            /* it has something to do */
+    struct journal *journal; /* NULL for a hand of the crew */
+    uint64_t *numbers;       /* of the rows to compute */
     size_t n_numbers, n_rows, n_done, n_failed; /* n_rows: of the shard; done before */
 };
 
@@ -149,8 +152,8 @@ static enum omma_status open_input(struct batch *batch, struct omma_error *error
     enum omma_status status;
     struct stat output;
 
-    if (access(batch->values->output, F_OK) == 0 && access(batch->journal_path, F_OK) != 0 &&
-        !batch->values->restart) {
+    if (!crew_is_hand(batch->crew) && access(batch->values->output, F_OK) == 0 &&
+        access(batch->journal_path, F_OK) != 0 && !batch->values->restart) {
         return fail(error, OMMA_STATUS_USAGE,
                     "%s: is there, without a journal; --restart replaces it",
                     batch->values->output);
@@ -207,7 +210,8 @@ struct key_texts {
     char shard[32], tiles[64], tiles_total[24], context[24], max_tokens[24], seed[24];
 };
 
-/* All that an answer depends on; not threads, nor how many rows are computed side by side. */
+/* All that an answer depends on; not threads, nor how many rows are computed side by side.  The
+ * processes of a crew have the same. */
 static enum omma_status open_journal(struct batch *batch, struct omma_error *error)
 {
     const struct batch_values *values = batch->values;
@@ -239,12 +243,15 @@ static enum omma_status open_journal(struct batch *batch, struct omma_error *err
     snprintf(texts.context, sizeof texts.context, "%zu", batch->n_context);
     snprintf(texts.max_tokens, sizeof texts.max_tokens, "%zu", values->max_tokens);
     snprintf(texts.seed, sizeof texts.seed, "%zu", values->seed);
-    TRY(journal_open(batch->journal_path, key, sizeof key / sizeof *key,
-                     values->restart  ? JOURNAL_RESTART
-                     : values->resume ? JOURNAL_RESUME
-                                      : JOURNAL_AUTO,
-                     &batch->journal, error));
-    return values->retry_errors ? journal_drop_errors(batch->journal, error) : OMMA_OK;
+    if (!crew_is_hand(batch->crew)) {
+        TRY(journal_open(batch->journal_path, key, sizeof key / sizeof *key,
+                         values->restart  ? JOURNAL_RESTART
+                         : values->resume ? JOURNAL_RESUME
+                                          : JOURNAL_AUTO,
+                         &batch->journal, error));
+        TRY(values->retry_errors ? journal_drop_errors(batch->journal, error) : OMMA_OK);
+    }
+    return crew_agree(batch->crew, key, sizeof key / sizeof *key, &batch->goes_on, error);
 }
 
 /* ------------------------------------------------------------------------------------------------
@@ -306,6 +313,8 @@ static enum omma_status write_notes(struct batch *batch, struct omma_error *erro
     snprintf(text, sizeof text, "%zu, %zu of them for pictures; %zu rows side by side",
              engine->n_threads, engine->n_vision_threads, batch->values->n_parallel);
     TRY(journal_set_note(batch->journal, "threads", text, error));
+    snprintf(text, sizeof text, "%zu", crew_size(batch->crew));
+    TRY(journal_set_note(batch->journal, "processes", text, error));
     TRY(journal_set_note(batch->journal, "model folder", batch->model_path, error));
     TRY(journal_set_note(batch->journal, "input file", batch->input.path, error));
     TRY(journal_set_note(batch->journal, "media folder", batch->media.path, error));
@@ -329,6 +338,7 @@ static enum omma_status compute(struct batch *batch, struct runner_result *resul
     const struct row_source source = chat_rows_source(&chat_rows);
     const struct runner_settings settings = {
         .engine = batch->engine,
+        .crew = batch->crew,
         .journal = batch->journal,
         .messages = batch->messages,
         .n_parallel = batch->values->n_parallel,
@@ -365,6 +375,9 @@ static int run_batch(struct batch *batch, struct omma_error *error)
     TRY(open_input(batch, error));
     TRY(open_model(batch, error));
     TRY(open_journal(batch, error));
+    if (crew_is_hand(batch->crew)) {
+        return batch->goes_on ? (int)compute(batch, &result, error) : OMMA_OK;
+    }
     TRY(find_rows(batch, error));
     TRY(write_notes(batch, error));
     TRY(compute(batch, &result, error));
@@ -416,10 +429,12 @@ static int run(const struct invocation *invocation, struct omma_error *error)
 
     invocation->messages->verbose = batch.values->verbose;
     code = check_options(invocation, &batch, error);
-    if (code == OMMA_OK) {
-        batch.input_path =
-            invocation->options.n_operands > 0 ? invocation->options.operands[0] : "";
-        code = batch.values->export ? run_export(&batch, error) : run_batch(&batch, error);
+    if (code == OMMA_OK && batch.values->export) {
+        code = run_export(&batch, error);
+    } else if (code == OMMA_OK && (code = crew_open(&batch.crew, error)) == OMMA_OK) {
+        batch.input_path = invocation->options.operands[0];
+        code = run_batch(&batch, error);
+        code = (int)crew_close(&batch.crew, (enum omma_status)code, error);
     }
     close_all(&batch);
     return code;

@@ -153,6 +153,12 @@ int signals_noted(void)
     return atomic_load(&n_interrupts) > 0 ? SIGINT : 0;
 }
 
+void signals_forget(void)
+{
+    atomic_store(&end_signal, 0);
+    signals_forget_interrupt();
+}
+
 void signals_forget_interrupt(void)
 {
     char bytes[64];

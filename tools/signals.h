@@ -29,6 +29,9 @@ void signals_note(bool on);
 /* SIGHUP or SIGTERM if one came, else SIGINT, else 0. */
 int signals_noted(void);
 
+/* Forget all that was noted. */
+void signals_forget(void);
+
 /* Forget SIGINT. */
 void signals_forget_interrupt(void);
 

@@ -148,8 +148,8 @@ while [ $i -lt 500 ] && ! grep -qs ' 0 of 1 rows' log; do
     i=$((i + 1))
 done
 kill -TERM $pid 2>err
-sleep 0.2
-kill -TERM $pid 2>err
+sleep 0.7
+kill -TERM $pid 2>err || complain "a first SIGTERM did not wait for the row: $(cat log)"
 code=0
 wait $pid || code=$?
 [ "$code" -eq 143 ] && grep -q 'interrupted: 0 of 1 rows are kept' log || complain "a second SIGTERM: $code: $(cat log)"

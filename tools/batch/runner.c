@@ -3,49 +3,22 @@
  * and the preparing threads write to, and on the descriptor of signals.  The lock is held for
  * moments only.
  */
-#include "tools/batch/runner.h"
+#include "tools/batch/runner_state.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "tools/batch/crew.h"
 #include "tools/clock.h"
 #include "tools/signals.h"
 
-enum { N_PREPARERS = 2, PROGRESS_MS = 500 };
-
-/* A session and the row that it computes; NULL: none. */
-struct seat {
-    struct omma_session *session;
-    struct row *row;
-};
-
-struct runner {
-    const struct runner_settings *settings;
-    const struct row_source *source;
-    struct runner_result *result;
-    struct seat *seats;
-    size_t n_seats, n_busy;
-    int wake; /* eventfd */
-    pthread_t preparers[N_PREPARERS];
-    size_t n_preparers;
-    double began_s;
-    struct row *finished; /* and not kept yet */
-
-    pthread_mutex_t lock;     /* guards what follows */
-    pthread_cond_t room;      /* for the preparers */
-    size_t n_claimed;         /* of settings->numbers */
-    size_t n_ahead;           /* claimed, not taken yet */
-    struct row *first, *last; /* prepared */
-    bool is_ending;           /* no further row is claimed or taken */
-    enum omma_status status;  /* of a preparation that failed, with */
-    struct omma_error error;
-};
+/* Between two looks at the progress; at messages of a crew, which wake nobody. */
+enum { PROGRESS_MS = 500, CREW_MS = 2 };
 
 static void wake(void *user)
 {
@@ -86,20 +59,21 @@ static void release_all(const struct runner *runner, struct row **rows)
 /* The next row, in memory of its own; NULL: there is none, or the run ends. */
 static struct row *claim(struct runner *runner)
 {
-    const struct runner_settings *settings = runner->settings;
     struct row *row = NULL;
 
     pthread_mutex_lock(&runner->lock);
-    while (!runner->is_ending && runner->n_ahead > runner->n_seats) {
+    while (!runner->is_ending &&
+           (runner->n_ahead > runner->n_seats ||
+            (runner->n_claimed == runner->n_numbers && !runner->is_complete))) {
         pthread_cond_wait(&runner->room, &runner->lock);
     }
-    if (!runner->is_ending && runner->n_claimed < settings->n_rows) {
+    if (!runner->is_ending && runner->n_claimed < runner->n_numbers) {
         row = calloc(1, sizeof *row);
         if (row == NULL) {
             runner->status = fail_memory(&runner->error);
             runner->is_ending = true;
         } else {
-            row->number = settings->numbers[runner->n_claimed++];
+            row->number = runner->numbers[runner->n_claimed++];
             runner->n_ahead++;
         }
     }
@@ -152,7 +126,7 @@ static struct row *take(struct runner *runner)
     return row;
 }
 
-static void end_preparing(struct runner *runner)
+void runner_end_preparing(struct runner *runner)
 {
     pthread_mutex_lock(&runner->lock);
     runner->is_ending = true;
@@ -182,8 +156,8 @@ static enum omma_status fail_row(struct row *row, enum omma_status status,
     return OMMA_OK;
 }
 
-/* A row is described: hand it to the journal.  It stays until it is kept. */
-static enum omma_status hand_over(struct runner *runner, struct row *row, struct omma_error *error)
+/* To the journal, or to who has it.  The row stays until it is kept. */
+enum omma_status runner_hand_over(struct runner *runner, struct row *row, struct omma_error *error)
 {
     const struct journal_row described = {.number = row->number,
                                           .is_error = row->problem.status != 0,
@@ -192,6 +166,9 @@ static enum omma_status hand_over(struct runner *runner, struct row *row, struct
 
     row->next = runner->finished;
     runner->finished = row;
+    if (crew_is_hand(runner->settings->crew)) {
+        return crew_send_row(runner->settings->crew, row, error);
+    }
     return journal_add(runner->settings->journal, &described, error);
 }
 
@@ -202,7 +179,7 @@ static enum omma_status finish(struct runner *runner, struct row **row, struct o
 
     TRY(runner->source->describe(runner->source->user, ended, error));
     *row = NULL;
-    return hand_over(runner, ended, error);
+    return runner_hand_over(runner, ended, error);
 }
 
 /* Keep what is finished, and only then count it. */
@@ -217,12 +194,14 @@ static enum omma_status commit(struct runner *runner, struct omma_error *error)
     if (runner->finished == NULL) {
         return OMMA_OK;
     }
-    TRY(journal_commit(runner->settings->journal, error));
+    if (!crew_is_hand(runner->settings->crew)) {
+        TRY(journal_commit(runner->settings->journal, error));
+    }
     while ((row = runner->finished) != NULL) {
         result->n_done++;
         result->n_failed += row->problem.status != 0;
         result->n_tokens += row->usage.completion_tokens;
-        if (messages->verbose) {
+        if (messages->verbose && !crew_is_hand(runner->settings->crew)) {
             source->name(source->user, row->number, name, sizeof name);
             message_note(messages, "%s: %s", name,
                          row->problem.status != 0 ? row->problem.message
@@ -312,25 +291,33 @@ static enum omma_status listen(struct runner *runner, struct seat *seat, struct 
     return OMMA_OK;
 }
 
+void runner_cancel(struct runner *runner)
+{
+    for (size_t i = 0; i < runner->n_seats; i++) {
+        omma_session_cancel(runner->seats[i].session);
+    }
+}
+
 /* The first signal ends taking rows, the next one the rows in flight. */
-static void heed_signals(struct runner *runner)
+static enum omma_status heed_signals(struct runner *runner, struct omma_error *error)
 {
     int number = signals_noted();
+    bool is_again = runner->is_signalled;
 
     if (number == 0) {
-        return;
+        return OMMA_OK;
     }
-    signals_forget_interrupt();
-    if (runner->result->signal == 0) {
-        end_preparing(runner);
+    signals_forget();
+    runner->is_signalled = true;
+    runner->result->signal = number;
+    if (is_again) {
+        runner_cancel(runner);
+    } else {
+        runner_end_preparing(runner);
         message_note(runner->settings->messages,
                      "%zu rows in flight are finished; once more stops them", runner->n_busy);
-    } else {
-        for (size_t i = 0; i < runner->n_seats; i++) {
-            omma_session_cancel(runner->seats[i].session);
-        }
     }
-    runner->result->signal = number;
+    return runner->settings->crew != NULL ? runner_crew_signal(runner, is_again, error) : OMMA_OK;
 }
 
 static void tell_progress(const struct runner *runner)
@@ -348,45 +335,50 @@ static void tell_progress(const struct runner *runner)
                      (int)(left / 3600), (int)(left / 60) % 60, (int)left % 60);
 }
 
-/* Whether another row may come. */
-static bool is_over(struct runner *runner)
+/* Whether no other row may come. */
+static enum omma_status end(struct runner *runner, bool *is_over, struct omma_error *error)
 {
-    bool is_over;
-
     pthread_mutex_lock(&runner->lock);
-    is_over = runner->n_busy == 0 &&
-              (runner->is_ending ||
-               (runner->n_ahead == 0 && runner->n_claimed == runner->settings->n_rows));
+    *is_over =
+        runner->n_busy == 0 && (runner->is_ending || (runner->is_complete && runner->n_ahead == 0 &&
+                                                      runner->n_claimed == runner->n_numbers));
     pthread_mutex_unlock(&runner->lock);
-    return is_over;
+    return *is_over && runner->settings->crew != NULL ? runner_crew_end(runner, is_over, error)
+                                                      : OMMA_OK;
 }
 
 static enum omma_status compute(struct runner *runner, struct omma_error *error)
 {
     struct pollfd polls[] = {{.fd = runner->wake, .events = POLLIN},
                              {.fd = signals_descriptor(), .events = POLLIN}};
+    struct crew *crew = runner->settings->crew;
     double told_s = 0;
+    bool is_over;
     uint64_t count;
 
     for (;;) {
+        if (crew != NULL) {
+            TRY(runner_crew_step(runner, error));
+        }
         TRY(fill(runner, error));
         TRY(commit(runner, error));
-        if (is_over(runner)) {
+        TRY(end(runner, &is_over, error));
+        if (is_over) {
             return OMMA_OK;
         }
-        if (poll(polls, 2, PROGRESS_MS) < 0 && errno != EINTR) {
+        if (poll(polls, 2, crew != NULL ? CREW_MS : PROGRESS_MS) < 0 && errno != EINTR) {
             return fail(error, OMMA_STATUS_RESOURCES, "poll: %s", strerror(errno));
         }
         if (read(runner->wake, &count, sizeof count) < 0 && errno != EAGAIN) {
             return fail(error, OMMA_STATUS_RESOURCES, "eventfd: %s", strerror(errno));
         }
-        heed_signals(runner);
+        TRY(heed_signals(runner, error));
         for (size_t i = 0; i < runner->n_seats; i++) {
             if (runner->seats[i].row != NULL) {
                 TRY(listen(runner, &runner->seats[i], error));
             }
         }
-        if (now_s() - told_s > 1e-3 * PROGRESS_MS) {
+        if (!crew_is_hand(crew) && now_s() - told_s > 1e-3 * PROGRESS_MS) {
             told_s = now_s();
             tell_progress(runner);
         }
@@ -402,8 +394,11 @@ static enum omma_status start(struct runner *runner, struct omma_error *error)
     const struct runner_settings *settings = runner->settings;
     const struct omma_session_options options = {
         .n_context = settings->n_context, .notify = wake, .user = runner};
-    size_t n = settings->n_rows < settings->n_parallel ? settings->n_rows : settings->n_parallel;
+    size_t n = settings->n_parallel;
 
+    if (!crew_is_hand(settings->crew) && settings->n_rows < n) {
+        n = settings->n_rows;
+    }
     runner->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (runner->wake < 0) {
         return fail(error, OMMA_STATUS_RESOURCES, "an event descriptor cannot be had");
@@ -417,7 +412,7 @@ static enum omma_status start(struct runner *runner, struct omma_error *error)
                                 error));
         runner->n_seats++;
     }
-    while (runner->n_preparers < N_PREPARERS) {
+    while (runner->n_preparers < RUNNER_PREPARERS) {
         if (pthread_create(&runner->preparers[runner->n_preparers], NULL, prepare_rows, runner) !=
             0) {
             return fail(error, OMMA_STATUS_RESOURCES, "a thread cannot be had");
@@ -429,7 +424,7 @@ static enum omma_status start(struct runner *runner, struct omma_error *error)
 
 static void stop(struct runner *runner)
 {
-    end_preparing(runner);
+    runner_end_preparing(runner);
     for (size_t i = 0; i < runner->n_preparers; i++) {
         pthread_join(runner->preparers[i], NULL);
     }
@@ -440,6 +435,7 @@ static void stop(struct runner *runner)
     release_all(runner, &runner->first);
     release_all(runner, &runner->finished);
     free(runner->seats);
+    free(runner->given);
     if (runner->wake >= 0) {
         close(runner->wake);
     }
@@ -462,6 +458,12 @@ enum omma_status runner_run(const struct runner_settings *settings, const struct
     runner->source = source;
     runner->result = result;
     runner->wake = -1;
+    runner->numbers = settings->numbers;
+    runner->n_numbers = settings->n_rows;
+    runner->is_complete = true;
+    if (settings->crew != NULL) {
+        runner_crew_start(runner);
+    }
     runner->began_s = now_s();
     pthread_mutex_init(&runner->lock, NULL);
     pthread_cond_init(&runner->room, NULL);

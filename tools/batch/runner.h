@@ -9,9 +9,9 @@
 #ifndef OMMA_TOOLS_BATCH_RUNNER_H
 #define OMMA_TOOLS_BATCH_RUNNER_H
 
-#include "tools/message.h"
 #include "tools/batch/journal.h"
 #include "tools/chat/problem.h"
+#include "tools/message.h"
 #include "tools/status.h"
 
 /* A row from its preparation until it is released. */
@@ -29,6 +29,8 @@ struct row {
     struct row *next;
 };
 
+struct crew;
+
 struct row_source {
     void *user;
     /* Fill the request, or the problem of a row that cannot be computed, which is finished as it
@@ -37,7 +39,7 @@ struct row_source {
     /* A row has its answer or problem: fill result and timings_text, which are freed with the row.
      * The caller's thread, as all that follow. */
     enum omma_status (*describe)(void *user, struct row *row, struct omma_error *error);
-    /* What prepare() left in row->owned; also of rows that were never computed. */
+    /* What prepare() left in row->owned, perhaps nothing; also of rows that were never computed. */
     void (*release)(void *user, struct row *row);
     /* "line 7": how a row is called in messages. */
     void (*name)(void *user, uint64_t number, char *name, size_t capacity);
@@ -45,7 +47,8 @@ struct row_source {
 
 struct runner_settings {
     struct omma_engine *engine;
-    struct journal *journal;
+    struct crew *crew; /* that computes the rows together (crew.h); NULL: this process alone */
+    struct journal *journal; /* NULL for a hand of a crew, which has no numbers of its own, too */
     struct messages *messages;
     size_t n_parallel, n_context;
     const uint64_t *numbers; /* of the rows to compute, in the order to begin them */
