@@ -6,6 +6,8 @@ set -u
 shared=${OMMA_TEST_SHARED:-$source_dir/../shared}
 prose=$source_dir/tests/data/perplexity/text.txt
 n_compared=0
+ways="-t:2 --isa:scalar:--gemm:native -t:1:--chunk:100"
+[ "${SANITIZERS-}" != yes ] || ways=-t:2 # what is read and written is much the same in all
 
 # numbers LINE KEY: the number of a key in a line of expected.jsonl, or the list, one a line
 numbers() {
@@ -27,7 +29,8 @@ while IFS= read -r line; do
     [ "$model" = demo ] || dir=$shared/reference/$model
     [ -d "$dir" ] || { echo "$dir is not there: left out"; continue; }
     [ "$stride" -eq 0 ] && stride= || stride="--stride $stride"
-    for more in '' '--isa scalar --gemm native' '-t 1 --chunk 100'; do
+    for way in $ways; do
+        more=$(echo "$way" | tr : ' ')
         # shellcheck disable=SC2086
         run "$omma" perplexity -m "$dir" --precision f32 -c "$context" $stride $more --json "$prose"
         [ "$code" -eq 0 ] || complain "$model $more: exit code $code: $(cat "$folder/err")"
@@ -42,7 +45,7 @@ while IFS= read -r line; do
         n_compared=$((n_compared + 1))
     done
 done <"$source_dir/tests/data/perplexity/expected.jsonl"
-[ "$n_compared" -ge 6 ] || complain "only $n_compared runs compared"
+[ "$n_compared" -ge 2 ] || complain "only $n_compared runs compared"
 
 # the table, standard input, some windows alone
 run "$omma" perplexity -m "$demo" --precision f32 -c 128 --chunks 3 "$prose"
