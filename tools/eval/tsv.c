@@ -10,31 +10,28 @@ static const char *find(const char *from, const char *end, char c)
     return found != NULL ? found : end;
 }
 
-/* The end of the line that holds `from`. */
+/* The end of the line that holds `from`.  A carriage return is looked for up to the line feed only:
+ * a file that has none is not read to its end for it. */
 static const char *line_end(struct tsv *tsv, const char *from)
 {
     if (tsv->line_feed < from) {
         tsv->line_feed = find(from, tsv->end, '\n');
+        tsv->line_end = from - 1;
     }
-    if (tsv->carriage_return < from) {
-        tsv->carriage_return = find(from, tsv->end, '\r');
+    if (tsv->line_end < from) {
+        tsv->line_end = find(from, tsv->line_feed, '\r');
     }
-    return tsv->line_feed < tsv->carriage_return ? tsv->line_feed : tsv->carriage_return;
+    return tsv->line_end;
 }
 
 struct tsv tsv_begin(const char *bytes, size_t n_bytes)
 {
     struct tsv tsv = {.begin = bytes, .end = bytes + n_bytes};
 
-    tsv_seek(&tsv, n_bytes >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0);
+    tsv.at = bytes + (n_bytes >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0);
+    tsv.line_feed = find(tsv.at, tsv.end, '\n');
+    tsv.line_end = find(tsv.at, tsv.line_feed, '\r');
     return tsv;
-}
-
-void tsv_seek(struct tsv *tsv, size_t offset)
-{
-    tsv->at = tsv->begin + offset;
-    tsv->line_feed = find(tsv->at, tsv->end, '\n');
-    tsv->carriage_return = find(tsv->at, tsv->end, '\r');
 }
 
 bool tsv_next_record(struct tsv *tsv)

@@ -13,7 +13,8 @@
 /* Over bytes that stay where they are; start with tsv_begin(). */
 struct tsv {
     const char *begin, *end, *at;
-    const char *line_feed, *carriage_return; /* the next ones from `at` on; end: none */
+    const char *line_feed; /* the next one from `at` on, or `end` */
+    const char *line_end;  /* the first carriage return before it, or itself */
 };
 
 /* As it lies in the file. */
@@ -24,9 +25,6 @@ struct tsv_cell {
 };
 
 struct tsv tsv_begin(const char *bytes, size_t n_bytes);
-
-/* Go on at a record that begins at the offset. */
-void tsv_seek(struct tsv *tsv, size_t offset);
 
 /* Pass over empty records; false at the end. */
 bool tsv_next_record(struct tsv *tsv);
