@@ -47,6 +47,7 @@ extern const struct command command_batch;
 extern const struct command command_bench;
 extern const struct command command_compare;
 extern const struct command command_doctor;
+extern const struct command command_eval;
 extern const struct command command_help;
 extern const struct command command_info;
 extern const struct command command_perplexity;

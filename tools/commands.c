@@ -7,6 +7,7 @@ const struct command *const commands[] = {
     &command_run,
     &command_serve,
     &command_batch,
+    &command_eval,
     &command_info,
     &command_tokenize,
     &command_preprocess,

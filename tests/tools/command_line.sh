@@ -68,7 +68,7 @@ grep -q "$folder/a" "$folder/err" && complain "an existing path does not win"
 cd / || exit 1
 
 # help
-for command in run info tokenize preprocess compare perplexity bench doctor help; do
+for command in run info tokenize preprocess compare perplexity eval bench doctor help; do
     run "$omma" "$command" --help
     [ "$code" -eq 0 ] && grep -q "^usage: omma $command" "$folder/out" || complain "$command --help"
     cp "$folder/out" "$folder/help"

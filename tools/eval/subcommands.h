@@ -1,0 +1,28 @@
+/*
+ * subcommands.h - what omma eval does with runs that are there: score, compare, merge.
+ */
+#ifndef OMMA_TOOLS_EVAL_SUBCOMMANDS_H
+#define OMMA_TOOLS_EVAL_SUBCOMMANDS_H
+
+#include "tools/message.h"
+#include "tools/status.h"
+
+struct eval_request {
+    char **operands; /* behind the subcommand's name */
+    size_t n_operands;
+    const char *suite, *output; /* NULL: not given */
+    bool is_json;
+    struct messages *messages;
+};
+
+struct eval_subcommand {
+    const char *name;
+    const char *operands; /* what it takes, for messages */
+    size_t minimum, maximum;
+    enum omma_status (*run)(const struct eval_request *request, struct omma_error *error);
+};
+
+/* NULL: no such one. */
+const struct eval_subcommand *eval_subcommand_find(const char *name);
+
+#endif
