@@ -23,7 +23,7 @@ enum { PRECISION_BY_REFERENCE = -1, MAX_PICTURE_BYTES = 1 << 30 };
 
 struct compare_values {
     const char *model, *reference, *image_dir, *unquantized, *against, *media_dir;
-    size_t max_tokens, n_context, max_tiles_total;
+    size_t n_parallel, max_tokens, n_context, max_tiles_total;
     struct image_values image;
     struct engine_values engine;
     struct option_list tolerances;
@@ -32,6 +32,7 @@ struct compare_values {
 
 static const struct compare_values defaults = {
     .image_dir = ".",
+    .n_parallel = 8,
     .max_tokens = 128,
     .engine = {.precision = PRECISION_BY_REFERENCE, .chunk = 512},
 };
@@ -65,6 +66,15 @@ static const struct option_row rows[] = {
      .offset = offsetof(struct compare_values, against),
      .help = "another model: how far its distributions over tokens are from the first one's, on "
              "the prompts of IN"},
+    {.name = "jobs",
+     .letter = 'j',
+     .kind = OPTION_COUNT,
+     .argument = "N",
+     .offset = offsetof(struct compare_values, n_parallel),
+     .minimum = 1,
+     .maximum = 256,
+     .help = "with --against: rows that the first model answers side by side, each with a context "
+             "of its own; 8 if not given"},
     {.name = "max-tokens",
      .letter = 'n',
      .kind = OPTION_COUNT,
@@ -231,7 +241,7 @@ static enum omma_status open_pair(const struct compare_values *values, struct me
     const struct omma_model_info *info;
 
     TRY(engine_options(values, messages, &options, error));
-    options.max_batch = 1;
+    options.max_batch = values->n_parallel;
     TRY(open_subject(values->against, &options, messages, second, error));
     TRY(open_subject(values->model, &options, messages, first, error));
     info = omma_model_info(first->model);
@@ -257,6 +267,7 @@ static enum omma_status compare_against(const struct compare_values *values,
         .input = &input,
         .media = &media,
         .max_tokens = values->max_tokens,
+        .n_parallel = values->n_parallel,
         .messages = messages,
     };
     enum omma_status status;
@@ -283,9 +294,9 @@ static enum omma_status check(const struct invocation *invocation, struct omma_e
 {
     static const char *const of_reference[] = {"reference", "image-dir", "unquantized",
                                                "tolerance"};
-    static const char *const of_against[] = {"max-tokens",     "context",   "media-dir",
-                                             "max-tiles",      "min-tiles", "strict-images",
-                                             "max-tiles-total"};
+    static const char *const of_against[] = {"jobs",          "max-tokens",     "context",
+                                             "media-dir",     "max-tiles",      "min-tiles",
+                                             "strict-images", "max-tiles-total"};
     const struct compare_values *values = invocation->values;
 
     TRY(require_model(values->model, error));

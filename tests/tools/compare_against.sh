@@ -54,7 +54,11 @@ grep -q '^ *4  body @' "$folder/out" && grep -q '^ *5  answer: expected a string
     complain "rows that fail: $(cat "$folder/out")"
 grep -q '^KL divergence: mean 0 +/- 0, median 0, 99 % 0, maximum 0 ' "$folder/out" &&
     grep -q '^same top token: 100.00 +/- 0.00 %$' "$folder/out" || complain "a model and itself: $(cat "$folder/out")"
-run "$omma" compare -m "$demo" --against "$int8" --media-dir "$folder" --json "$folder/in.jsonl"
+run "$omma" compare -m "$demo" --against "$int8" "$folder/in.jsonl"
+cp "$folder/out" "$folder/eight"
+run "$omma" compare -m "$demo" --against "$int8" -j 1 "$folder/in.jsonl"
+cmp -s "$folder/eight" "$folder/out" || complain "-j 1: $(diff "$folder/eight" "$folder/out")"
+run "$omma" compare -m "$demo" --against "$int8" -j 2 --media-dir "$folder" --json "$folder/in.jsonl"
 [ "$(grep -c '"answer": "greedy"' "$folder/out")" -eq 2 ] && [ "$(grep -c '"answer": "given"' "$folder/out")" -eq 1 ] ||
     complain "answers: $(cat "$folder/out")"
 ours mean

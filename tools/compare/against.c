@@ -1,4 +1,7 @@
 /*
+ * Some rows at a time: the first model answers them side by side, then one after the other is
+ * compared, so that no engine computes while the other one does.
+ *
  * An answer is taken in pieces, so that the logits of one are all that is in memory: each model
  * scores it as the end of a prompt whose beginning its session has computed already.  With engines
  * that are deterministic a model's logits so depend on nothing but the tokens before.
@@ -14,11 +17,25 @@
 
 enum { PIECE = 64 };
 
-/* A model's session, and the logits that it shows. */
+/* The logits that a model shows. */
 struct side {
-    struct omma_session *session;
     size_t vocab, first_row; /* of the piece */
     float *rows;             /* [PIECE][vocab] */
+};
+
+/* A prompt and an answer, one behind the other. */
+struct tokens {
+    int32_t *ids; /* [n_prompt + n_answer] */
+    size_t n_prompt, n_answer;
+};
+
+/* A row at work, with a session of the first model. */
+struct place {
+    struct omma_session *session;
+    struct row row;
+    struct tokens tokens;
+    struct against_row *result;
+    bool is_answering;
 };
 
 struct task {
@@ -26,13 +43,10 @@ struct task {
     struct against *against;
     struct chat_rows chat_rows;
     struct row_source source;
+    struct place *places; /* [n_places] */
+    size_t n_places;
+    struct omma_session *second;
     struct side sides[2];
-};
-
-/* A prompt and an answer, one behind the other. */
-struct tokens {
-    int32_t *ids; /* [n_prompt + n_answer] */
-    size_t n_prompt, n_answer;
 };
 
 static void keep_logits(void *user, const char *stage, size_t first_row, size_t n_rows,
@@ -46,13 +60,12 @@ static void keep_logits(void *user, const char *stage, size_t first_row, size_t 
     }
 }
 
-/* Follow a request to its end; ids that are chosen go to ids [capacity], NULL: none are. */
-static enum omma_status follow(struct omma_session *session, const struct omma_request *request,
-                               int32_t *ids, size_t *n_ids, struct omma_error *error)
+/* Follow a request to its end; ids that are chosen are appended to ids, NULL: none are. */
+static enum omma_status follow(struct omma_session *session, int32_t *ids, size_t *n_ids,
+                               struct omma_error *error)
 {
     struct omma_event event = {0};
 
-    TRY(omma_session_submit(session, request, error));
     while (event.type != OMMA_EVENT_DONE) {
         TRY(omma_session_poll(session, -1, &event, error));
         if (event.type == OMMA_EVENT_TOKEN) {
@@ -132,19 +145,19 @@ static enum omma_status read_answer(const struct task *task, const struct row *r
     return status;
 }
 
-/* What the first model answers, taking the likeliest token each time. */
-static enum omma_status answer_greedily(struct task *task, const struct omma_request *asked,
-                                        struct tokens *tokens, struct omma_error *error)
+/* Ask the first model, which takes the likeliest token each time. */
+static enum omma_status ask(struct place *place, struct omma_error *error)
 {
     const struct omma_request request = {
-        .conversation = asked->conversation,
-        .prompt_ids = tokens->ids,
-        .n_prompt_ids = tokens->n_prompt,
-        .max_new_tokens = asked->max_new_tokens,
+        .conversation = place->row.request.conversation,
+        .prompt_ids = place->tokens.ids,
+        .n_prompt_ids = place->tokens.n_prompt,
+        .max_new_tokens = place->row.request.max_new_tokens,
     };
 
-    return follow(task->sides[0].session, &request, tokens->ids + tokens->n_prompt,
-                  &tokens->n_answer, error);
+    TRY(omma_session_submit(place->session, &request, error));
+    place->is_answering = true;
+    return OMMA_OK;
 }
 
 /* ------------------------------------------------------------------------------------------------
@@ -152,12 +165,13 @@ static enum omma_status answer_greedily(struct task *task, const struct omma_req
  * --------------------------------------------------------------------------------------------- */
 
 /* A side's logits of the answer's tokens from begin to end. */
-static enum omma_status show(struct side *side, const struct omma_request *asked,
-                             const struct tokens *tokens, size_t begin, size_t end,
+static enum omma_status show(struct side *side, struct omma_session *session,
+                             const struct place *place, size_t begin, size_t end,
                              struct omma_error *error)
 {
+    const struct tokens *tokens = &place->tokens;
     const struct omma_request request = {
-        .conversation = asked->conversation,
+        .conversation = place->row.request.conversation,
         .prompt_ids = tokens->ids,
         .n_prompt_ids = tokens->n_prompt + end,
         .score_from = tokens->n_prompt + begin,
@@ -165,7 +179,8 @@ static enum omma_status show(struct side *side, const struct omma_request *asked
     };
 
     side->first_row = tokens->n_prompt + begin - 1;
-    return follow(side->session, &request, NULL, NULL, error);
+    TRY(omma_session_submit(session, &request, error));
+    return follow(session, NULL, NULL, error);
 }
 
 static enum omma_status reserve(struct against *against, size_t n, struct omma_error *error)
@@ -185,19 +200,20 @@ static enum omma_status reserve(struct against *against, size_t n, struct omma_e
     return OMMA_OK;
 }
 
-static enum omma_status compare_tokens(struct task *task, const struct omma_request *asked,
-                                       const struct tokens *tokens, struct against_row *result,
+static enum omma_status compare_tokens(struct task *task, const struct place *place,
                                        struct omma_error *error)
 {
     struct against *against = task->against;
-    size_t vocab = task->sides[0].vocab;
+    struct against_row *result = place->result;
+    size_t vocab = task->sides[0].vocab, n_answer = place->tokens.n_answer;
 
-    TRY(reserve(against, tokens->n_answer, error));
-    for (size_t begin = 0; begin < tokens->n_answer; begin += PIECE) {
-        size_t left = tokens->n_answer - begin, n = left < PIECE ? left : PIECE;
+    result->first = against->n;
+    TRY(reserve(against, n_answer, error));
+    for (size_t begin = 0; begin < n_answer; begin += PIECE) {
+        size_t n = n_answer - begin < PIECE ? n_answer - begin : PIECE;
 
-        TRY(show(&task->sides[0], asked, tokens, begin, begin + n, error));
-        TRY(show(&task->sides[1], asked, tokens, begin, begin + n, error));
+        TRY(show(&task->sides[0], place->session, place, begin, begin + n, error));
+        TRY(show(&task->sides[1], task->second, place, begin, begin + n, error));
         for (size_t i = 0; i < n; i++) {
             bool is_same_top;
 
@@ -210,100 +226,166 @@ static enum omma_status compare_tokens(struct task *task, const struct omma_requ
     return OMMA_OK;
 }
 
-static enum omma_status compare_request(struct task *task, const struct row *row,
-                                        struct against_row *result, struct omma_error *error)
-{
-    struct tokens tokens = {0};
-    enum omma_status status;
+/* ------------------------------------------------------------------------------------------------
+ * Rows
+ * --------------------------------------------------------------------------------------------- */
 
-    TRY_OR(status, done, render(task, &row->request, &tokens, error));
-    result->n_prompt = tokens.n_prompt;
-    TRY_OR(status, done, read_answer(task, row, &tokens, &result->is_given, error));
-    if (!result->is_given) {
-        TRY_OR(status, done, answer_greedily(task, &row->request, &tokens, error));
+/* What became of a row: what says something of it only is told there. */
+static enum omma_status settle(struct task *task, struct place *place, enum omma_status status,
+                               const char *message, struct omma_error *error)
+{
+    struct against_row *result = place->result;
+
+    if (status != OMMA_STATUS_PROMPT && status != OMMA_STATUS_IMAGE &&
+        status != OMMA_STATUS_INTERNAL) {
+        return status == OMMA_OK ? OMMA_OK : fail(error, status, "%s", message);
     }
-    status = compare_tokens(task, &row->request, &tokens, result, error);
-done:
-    free(tokens.ids);
-    return status;
-}
-
-/* What says something of a row only is told there. */
-static bool is_of_row(enum omma_status status)
-{
-    return status == OMMA_STATUS_PROMPT || status == OMMA_STATUS_IMAGE ||
-           status == OMMA_STATUS_INTERNAL;
-}
-
-static enum omma_status fail_row(struct against *against, struct against_row *result,
-                                 const char *message, struct omma_error *error)
-{
     result->problem = strdup(message);
     result->n = result->n_same_top = 0;
-    against->n_failed++;
+    task->against->n_failed++;
     return result->problem != NULL ? OMMA_OK : fail_memory(error);
 }
 
-static enum omma_status compare_row(struct task *task, size_t number, struct omma_error *error)
+static enum omma_status begin_request(struct task *task, struct place *place,
+                                      struct omma_error *error)
 {
-    struct against *against = task->against;
-    struct against_row *result = &against->rows[against->n_rows++];
-    struct row row = {.number = number};
+    struct against_row *result = place->result;
+
+    TRY(render(task, &place->row.request, &place->tokens, error));
+    result->n_prompt = place->tokens.n_prompt;
+    TRY(read_answer(task, &place->row, &place->tokens, &result->is_given, error));
+    return result->is_given ? OMMA_OK : ask(place, error);
+}
+
+/* Read a row, and ask for its answer. */
+static enum omma_status begin_row(struct task *task, size_t number, struct place *place,
+                                  struct omma_error *error)
+{
     struct omma_error row_error;
     enum omma_status status;
 
-    result->line = task->settings->input->rows[number].line;
-    result->first = against->n;
-    status = task->source.prepare(task->source.user, &row, error);
-    if (status == OMMA_OK && row.problem.status != 0) {
-        status = fail_row(against, result, row.problem.message, error);
-    } else if (status == OMMA_OK) {
-        status = compare_request(task, &row, result, &row_error);
-        if (is_of_row(status)) {
-            status = fail_row(against, result, row_error.message, error);
-        } else if (status != OMMA_OK) {
-            *error = row_error;
-        }
+    place->row = (struct row){.number = number};
+    place->tokens = (struct tokens){0};
+    place->result = &task->against->rows[task->against->n_rows++];
+    place->result->line = task->settings->input->rows[number].line;
+    TRY(task->source.prepare(task->source.user, &place->row, error));
+    if (place->row.problem.status != 0) {
+        return settle(task, place, OMMA_STATUS_PROMPT, place->row.problem.message, error);
     }
-    against->n += result->n;
-    against->n_same_top += result->n_same_top;
-    task->source.release(task->source.user, &row);
+    status = begin_request(task, place, &row_error);
+    return settle(task, place, status, row_error.message, error);
+}
+
+static enum omma_status take_answer(struct task *task, struct place *place,
+                                    struct omma_error *error)
+{
+    struct tokens *tokens = &place->tokens;
+    struct omma_error row_error;
+    enum omma_status status;
+
+    if (!place->is_answering) {
+        return OMMA_OK;
+    }
+    place->is_answering = false;
+    status = follow(place->session, tokens->ids + tokens->n_prompt, &tokens->n_answer, &row_error);
+    return settle(task, place, status, row_error.message, error);
+}
+
+static enum omma_status compare_row(struct task *task, struct place *place,
+                                    struct omma_error *error)
+{
+    struct against *against = task->against;
+    struct omma_error row_error;
+    enum omma_status status;
+
+    place->result->first = against->n;
+    if (place->result->problem != NULL) {
+        return OMMA_OK;
+    }
+    status = compare_tokens(task, place, &row_error);
+    TRY(settle(task, place, status, row_error.message, error));
+    against->n += place->result->n;
+    against->n_same_top += place->result->n_same_top;
+    return OMMA_OK;
+}
+
+static void end_row(struct task *task, struct place *place)
+{
+    task->source.release(task->source.user, &place->row);
+    free(place->tokens.ids);
+    place->tokens = (struct tokens){0};
+}
+
+static enum omma_status compare_rows(struct task *task, size_t first, size_t n,
+                                     struct omma_error *error)
+{
+    enum omma_status status = OMMA_OK;
+    size_t n_begun = 0;
+
+    while (status == OMMA_OK && n_begun < n) {
+        status = begin_row(task, first + n_begun, &task->places[n_begun], error);
+        n_begun++;
+    }
+    for (size_t i = 0; status == OMMA_OK && i < n; i++) {
+        status = take_answer(task, &task->places[i], error);
+    }
+    for (size_t i = 0; status == OMMA_OK && i < n; i++) {
+        status = compare_row(task, &task->places[i], error);
+    }
+    for (size_t i = 0; i < n_begun; i++) {
+        if (task->places[i].is_answering) { /* it uses the row's pictures */
+            omma_session_destroy(&task->places[i].session);
+        }
+        end_row(task, &task->places[i]);
+    }
     return status;
 }
 
-static enum omma_status open_side(const struct compare_subject *subject, size_t n_context,
-                                  struct side *side, struct omma_error *error)
+static enum omma_status open_side(const struct compare_subject *subject, struct side *side,
+                                  struct omma_error *error)
 {
-    const struct omma_session_options options = {.n_context = n_context};
-
     side->vocab = omma_model_info(subject->model)->vocab;
     side->rows = malloc(PIECE * side->vocab * sizeof *side->rows);
-    return side->rows == NULL
-               ? fail_memory(error)
-               : omma_session_create(subject->engine, &options, &side->session, error);
+    return side->rows != NULL ? OMMA_OK : fail_memory(error);
 }
 
-static enum omma_status compare_all(struct task *task, struct omma_error *error)
+static enum omma_status open_all(struct task *task, struct omma_error *error)
 {
     const struct against_settings *settings = task->settings;
-    struct against *against = task->against;
+    const struct omma_session_options options = {.n_context = settings->bounds.n_context};
     size_t n_rows = settings->input->n_rows;
 
-    TRY(open_side(settings->first, settings->bounds.n_context, &task->sides[0], error));
-    TRY(open_side(settings->second, settings->bounds.n_context, &task->sides[1], error));
+    TRY(open_side(settings->first, &task->sides[0], error));
+    TRY(open_side(settings->second, &task->sides[1], error));
     if (task->sides[0].vocab != task->sides[1].vocab) {
         return fail(error, OMMA_STATUS_USAGE,
                     "the models have different tokens: %zu and %zu rows of the embedding",
                     task->sides[0].vocab, task->sides[1].vocab);
     }
-    against->rows = calloc(n_rows + 1, sizeof *against->rows);
-    if (against->rows == NULL) {
+    task->n_places = n_rows < settings->n_parallel ? n_rows : settings->n_parallel;
+    task->places = calloc(task->n_places + 1, sizeof *task->places);
+    task->against->rows = calloc(n_rows + 1, sizeof *task->against->rows);
+    if (task->places == NULL || task->against->rows == NULL) {
         return fail_memory(error);
     }
-    for (size_t i = 0; i < n_rows; i++) {
-        message_progress(settings->messages, "row %zu of %zu, %zu tokens", i + 1, n_rows,
-                         against->n);
-        TRY(compare_row(task, i, error));
+    for (size_t i = 0; i < task->n_places; i++) {
+        TRY(omma_session_create(settings->first->engine, &options, &task->places[i].session,
+                                error));
+    }
+    return omma_session_create(settings->second->engine, &options, &task->second, error);
+}
+
+static enum omma_status compare_all(struct task *task, struct omma_error *error)
+{
+    const struct against_settings *settings = task->settings;
+    size_t n_rows = settings->input->n_rows;
+
+    TRY(open_all(task, error));
+    for (size_t i = 0; i < n_rows; i += task->n_places) {
+        message_progress(settings->messages, "%zu of %zu rows, %zu tokens", i, n_rows,
+                         task->against->n);
+        TRY(compare_rows(task, i, n_rows - i < task->n_places ? n_rows - i : task->n_places,
+                         error));
     }
     message_progress_end(settings->messages);
     return OMMA_OK;
@@ -324,10 +406,13 @@ enum omma_status against_run(const struct against_settings *settings, struct aga
     };
     task.source = chat_rows_source(&task.chat_rows);
     status = compare_all(&task, error);
-    for (size_t i = 0; i < 2; i++) {
-        omma_session_destroy(&task.sides[i].session);
-        free(task.sides[i].rows);
+    for (size_t i = 0; task.places != NULL && i < task.n_places; i++) {
+        omma_session_destroy(&task.places[i].session);
     }
+    omma_session_destroy(&task.second);
+    free(task.places);
+    free(task.sides[0].rows);
+    free(task.sides[1].rows);
     return status;
 }
 

@@ -19,6 +19,7 @@ struct against_settings {
     const struct media_folder *media;
     struct picture_bounds bounds;
     size_t max_tokens; /* of an answer */
+    size_t n_parallel; /* rows that the first model answers side by side */
     struct messages *messages;
 };
 
