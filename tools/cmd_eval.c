@@ -9,7 +9,7 @@
 #include "tools/eval/subcommands.h"
 
 struct eval_values {
-    const char *suite, *output;
+    const char *suite, *output, *pictures;
     bool json, verbose;
 };
 
@@ -24,6 +24,9 @@ static const struct option_row rows[] = {
     {.name = "output", .letter = 'o', .kind = OPTION_TEXT, .argument = "DIR",
      .offset = offsetof(struct eval_values, output),
      .help = "score, merge: the folder for reports, and for the merged run"},
+    {.name = "pictures", .kind = OPTION_TEXT, .argument = "FILE",
+     .offset = offsetof(struct eval_values, pictures),
+     .help = "score, merge: the suite with the pictures that the page shows; else the manifest's"},
     JSON_OPTION(struct eval_values, json),
     VERBOSE_OPTION(struct eval_values, verbose),
     {0},
@@ -40,6 +43,7 @@ static int run(const struct invocation *invocation, struct omma_error *error)
         .operands = options->operands + 1,
         .suite = values->suite,
         .output = values->output,
+        .pictures = values->pictures,
         .is_json = values->json,
         .messages = invocation->messages,
     };

@@ -82,6 +82,27 @@ grep -q '^| 1 | A | \\- | none | &lt;/dd&gt;&lt;script&gt;' "$folder/run/report.
 ! grep -q '<script' "$folder/run/report.md" || complain "markup in report.md"
 grep -q '"label": "rule-based, no judge"' "$folder/run/report.json" || complain "report.json lacks its label"
 
+# pictures: its own, another row's, a list of two, none that a page can show
+base64=$(base64 "$pictures/tall.png" | tr -d '\n')
+{
+    printf 'index\timage\n1\t%s\n2\t1\n3\t"[\047%s\047, \047%s\047]"\n' "$base64" "$base64" "$base64"
+    printf '4\t%s\n' "$(printf '%070d' 0)\"><script>"
+} >"$folder/suite.tsv"
+{
+    printf 'index\tquestion\tA\tB\tanswer\tprediction\n'
+    printf '%d\t?\tx\ty\tA\tB\n' 1 2 3 4
+} >"$folder/run/x.tsv"
+run "$omma" eval score --pictures "$folder/suite.tsv" "$folder/run"
+[ "$code" -eq 0 ] || complain "pictures: $(cat "$folder/err")"
+[ "$(grep -cF "src=\"data:image/png;base64,$base64\"" "$page")" -eq 4 ] || complain "pictures of the page: $(grep -c '<img' "$page")"
+grep -q "picture 1: not one that a page can show" "$page" || complain "a cell that is no picture"
+! grep -q '<script' "$page" || complain "markup of a cell that is no picture"
+printf 'index\timage\n1\t2\n2\t1\n' >"$folder/circle.tsv"
+fails 2 'index 1: image: expected a picture, or the index of a row with one, found "2"' \
+    "$omma" eval score --pictures "$folder/circle.tsv" "$folder/run"
+printf 'index\timage\n1\t[%070d, x]\n' 1 >"$folder/list.tsv"
+fails 2 "index 1: image: expected a list" "$omma" eval score --pictures "$folder/list.tsv" "$folder/run"
+
 # refused
 fails 2 "no column \"index\"" "$omma" eval score --suite MMMU_DEV_VAL "$data/scores.jsonl"
 fails 2 "POPE" "$omma" eval score --suite POPE "$folder/a.tsv"

@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "tools/eval/compare.h"
 #include "tools/eval/merge.h"
+#include "tools/eval/pictures.h"
 #include "tools/eval/report.h"
 
 static bool is_folder(const char *path)
@@ -17,18 +19,58 @@ static bool is_folder(const char *path)
     return stat(path, &stat_of_path) == 0 && S_ISDIR(stat_of_path.st_mode);
 }
 
+static enum omma_status find_pictures(void *user, const char *index, struct literal_list *list,
+                                      struct omma_error *error)
+{
+    return pictures_find(user, index, list, error);
+}
+
+/* The suite's own table, whose pictures the page shows: what was asked for, or what the manifest
+ * names, if it is there.  NULL: none. */
+static const char *table_of(const struct run_folder *run, const char *asked)
+{
+    const char *named = json_string_value(json_object_get(run->manifest, "file"));
+
+    return asked != NULL ? asked : named != NULL && access(named, R_OK) == 0 ? named : NULL;
+}
+
+/* Write the reports, with pictures if there are any. */
+static enum omma_status write_reports(struct report *report, const char *folder,
+                                      const char *path_of_table, struct omma_error *error)
+{
+    struct table table = {.descriptor = -1};
+    struct pictures pictures = {0};
+    enum omma_status status;
+
+    if (path_of_table == NULL) {
+        return report_write(report, folder, error);
+    }
+    TRY_OR(status, done, table_open(path_of_table, &table, error));
+    TRY_OR(status, done, pictures_open(&table, &pictures, error));
+    report->pictures = find_pictures;
+    report->user = &pictures;
+    status = report_write(report, folder, error);
+done:
+    pictures_close(&pictures);
+    table_close(&table);
+    return status;
+}
+
 /* Print the scores of a run, and write its reports into a folder; NULL: print only. */
-static enum omma_status score_run(const struct run_folder *run, const char *folder, bool is_json,
-                                  struct omma_error *error)
+static enum omma_status score_run(const struct run_folder *run, const char *folder,
+                                  const struct eval_request *request, struct omma_error *error)
 {
     struct scores scores;
     struct report report = {.run = run, .scores = &scores};
-    enum omma_status status;
+    enum omma_status status = OMMA_OK;
 
     TRY(scores_open(run->predictions, run->suite, &scores, error));
-    status = folder != NULL ? report_write(&report, folder, error) : OMMA_OK;
+    if (folder != NULL) {
+        status = write_reports(&report, folder, table_of(run, request->pictures), error);
+    }
     if (status == OMMA_OK) {
-        status = is_json ? report_json(&report, stdout, error) : report_print(&report, error);
+        status =
+            request->is_json ? report_json(&report, stdout, error) : report_print(&report, error);
     }
     scores_close(&scores);
     return status;
@@ -45,7 +87,7 @@ static enum omma_status score(const struct eval_request *request, struct omma_er
         status = fail(error, OMMA_STATUS_OUTPUT, "%s: %s", folder, strerror(errno));
     } else {
         folder = folder == NULL && is_folder(path) ? path : folder;
-        status = score_run(&run, folder, request->is_json, error);
+        status = score_run(&run, folder, request, error);
     }
     run_folder_close(&run);
     return status;
@@ -97,7 +139,7 @@ static enum omma_status merge(const struct eval_request *request, struct omma_er
         status = run_folder_open(request->output, request->suite, &merged, error);
     }
     if (status == OMMA_OK) {
-        status = score_run(&merged, request->output, request->is_json, error);
+        status = score_run(&merged, request->output, request, error);
     }
     run_folder_close(&merged);
     for (size_t i = 0; i < request->n_operands; i++) {

@@ -10,7 +10,7 @@
 struct eval_request {
     char **operands; /* behind the subcommand's name */
     size_t n_operands;
-    const char *suite, *output; /* NULL: not given */
+    const char *suite, *output, *pictures; /* NULL: not given */
     bool is_json;
     struct messages *messages;
 };
