@@ -93,6 +93,13 @@ static enum omma_status score(const struct eval_request *request, struct omma_er
     return status;
 }
 
+enum omma_status eval_score_folder(const char *folder, bool is_json, struct omma_error *error)
+{
+    char *operands[] = {(char *)folder};
+
+    return score(&(struct eval_request){operands, 1, .is_json = is_json}, error);
+}
+
 static enum omma_status compare(const struct eval_request *request, struct omma_error *error)
 {
     struct run_folder runs[2] = {0};

@@ -22,6 +22,10 @@ struct eval_subcommand {
     enum omma_status (*run)(const struct eval_request *request, struct omma_error *error);
 };
 
+/* At the end of a run: print its scores and write its reports into its folder, which has a manifest
+ * and predictions. */
+enum omma_status eval_score_folder(const char *folder, bool is_json, struct omma_error *error);
+
 /* NULL: no such one. */
 const struct eval_subcommand *eval_subcommand_find(const char *name);
 

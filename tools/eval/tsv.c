@@ -26,8 +26,11 @@ static const char *line_end(struct tsv *tsv, const char *from)
 
 struct tsv tsv_begin(const char *bytes, size_t n_bytes)
 {
-    struct tsv tsv = {.begin = bytes, .end = bytes + n_bytes};
+    struct tsv tsv;
 
+    bytes = n_bytes > 0 ? bytes : ""; /* an empty file is not mapped */
+    tsv.begin = bytes;
+    tsv.end = bytes + n_bytes;
     tsv.at = bytes + (n_bytes >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0);
     tsv.line_feed = find(tsv.at, tsv.end, '\n');
     tsv.line_end = find(tsv.at, tsv.line_feed, '\r');
