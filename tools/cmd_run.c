@@ -32,7 +32,7 @@ struct run_values {
     bool json, verbose;
 };
 
-static const struct run_values defaults = {0};
+static const struct run_values defaults = {.engine = {.prefix_cache = 1}};
 
 /* clang-format off */
 #define FIELD(name) .offset = offsetof(struct run_values, name)
@@ -79,7 +79,7 @@ static const struct option_row rows[] = {
     {.name = "seed", .kind = OPTION_COUNT, .argument = "N", FIELD(seed),
      .minimum = 0, .maximum = SIZE_MAX, .help = "of sampling; the same seed gives the same answer"},
     ENGINE_OPTIONS(struct run_values, engine),
-    VISION_OPTION(struct run_values, engine),
+    REQUEST_OPTIONS(struct run_values, engine),
     JSON_OPTION(struct run_values, json),
     VERBOSE_OPTION(struct run_values, verbose),
     {0},

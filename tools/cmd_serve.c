@@ -48,7 +48,7 @@ static const struct serve_values defaults = {
     .max_images = 64,
     .max_pixels = 64000000,
     .drain_s = 30,
-    .engine = {.vision_threads = "auto"},
+    .engine = {.vision_threads = "auto", .prefix_cache = 1},
 };
 
 /* clang-format off */
@@ -96,7 +96,7 @@ static const struct option_row rows[] = {
      .minimum = 0, .maximum = 86400,
      .help = "how long requests may go on after SIGTERM; 30 if not given"},
     ENGINE_OPTIONS(struct serve_values, engine),
-    VISION_OPTION(struct serve_values, engine),
+    REQUEST_OPTIONS(struct serve_values, engine),
     VERBOSE_OPTION(struct serve_values, verbose),
     {0},
 };

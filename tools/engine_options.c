@@ -28,6 +28,8 @@ const char *const gemm_words[] = {
 
 const char *const int8_words[] = {"on", "off", NULL};
 
+const char *const switch_words[] = {"off", "on", NULL};
+
 static enum omma_status check_isa(const char *isa, struct omma_error *error)
 {
     const char *tier;
@@ -94,6 +96,8 @@ enum omma_status engine_values_options(const struct engine_values *values,
         .prefill_chunk = values->chunk,
         .no_int8_activations = values->int8_off != 0,
         .deterministic = values->deterministic,
+        .kv_bytes = values->kv_bytes,
+        .share_prefixes = values->prefix_cache != 0,
         .log = messages_log(messages),
     };
     return parse_vision_threads(values->vision_threads, options, error);

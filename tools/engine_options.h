@@ -19,12 +19,15 @@ struct engine_values {
     int int8_off;    /* 1: weights alone are int8 */
     bool deterministic;
     const char *vision_threads; /* "auto" or a number; NULL: none of their own */
+    size_t kv_bytes;            /* 0: what the machine has */
+    int prefix_cache;           /* 1: on */
 };
 
 extern const char *const numa_words[];
 extern const char *const precision_words[];
 extern const char *const gemm_words[];
 extern const char *const int8_words[];
+extern const char *const switch_words[];
 
 /* Rows for the table of a command whose struct `type` has such values as its member `field`. */
 /* clang-format off */
@@ -63,10 +66,18 @@ extern const char *const int8_words[];
      .help = "the same bits for any chunk, reuse of a prefix, and requests side by side"}
 
 /* Of commands that answer questions. */
-#define VISION_OPTION(type, field)                                                                 \
+#define REQUEST_OPTIONS(type, field)                                                                \
     {.name = "vision-threads", .kind = OPTION_TEXT, .argument = "N|auto",                          \
      .offset = offsetof(type, field.vision_threads), .environment = "OMMA_VISION_THREADS",         \
-     .help = "threads that encode pictures beside the others; 0: all do, in turn"}
+     .help = "threads that encode pictures beside the others; 0: all do, in turn"},                \
+    {.name = "kv-size", .kind = OPTION_SIZE, .argument = "BYTES",                                  \
+     .offset = offsetof(type, field.kv_bytes), .minimum = 1, .maximum = SIZE_MAX,                  \
+     .environment = "OMMA_KV_SIZE",                                                                \
+     .help = "memory that the KV caches of all requests may take, 64G for example; what the "      \
+             "machine has if not given"},                                                          \
+    {.name = "prefix-cache", .kind = OPTION_CHOICE, .choices = switch_words,                       \
+     .offset = offsetof(type, field.prefix_cache), .environment = "OMMA_PREFIX_CACHE",             \
+     .help = "take the beginning of a prompt from the KV cache of another request that had it"}
 /* clang-format on */
 
 /* The library's options, checked as far as can be without a model: OMMA_STATUS_USAGE for an unknown

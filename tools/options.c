@@ -47,6 +47,28 @@ static enum omma_status parse_count(const struct option_row *row, const char *la
     return OMMA_OK;
 }
 
+static enum omma_status parse_size(const struct option_row *row, const char *label,
+                                   const char *text, size_t *value, struct omma_error *error)
+{
+    static const char units[] = "KMGT";
+    size_t n_digits = strspn(text, "0123456789");
+    const char *unit = text[n_digits] != '\0' ? strchr(units, text[n_digits]) : NULL;
+    unsigned shift = unit != NULL ? 10 * (unsigned)(unit - units + 1) : 0;
+    unsigned long long number;
+
+    errno = 0;
+    number = strtoull(text, NULL, 10);
+    if (n_digits == 0 || text[n_digits + (unit != NULL)] != '\0' || errno == ERANGE ||
+        number > SIZE_MAX >> shift || (size_t)number << shift < row->minimum ||
+        (size_t)number << shift > row->maximum) {
+        return fail(error, OMMA_STATUS_USAGE,
+                    "%s: expected bytes from %zu to %zu, such as 512M or 64G, found \"%s\"", label,
+                    row->minimum, row->maximum, text);
+    }
+    *value = (size_t)number << shift;
+    return OMMA_OK;
+}
+
 /* In the C locale: the program sets LC_CTYPE alone, so the decimal sign is a point everywhere. */
 static enum omma_status parse_real(const struct option_row *row, const char *label,
                                    const char *text, double *value, struct omma_error *error)
@@ -107,6 +129,8 @@ static enum omma_status store(const struct option_row *row, const char *label, c
         return append(field, text, error);
     case OPTION_COUNT:
         return parse_count(row, label, text, field, error);
+    case OPTION_SIZE:
+        return parse_size(row, label, text, field, error);
     case OPTION_REAL:
         return parse_real(row, label, text, field, error);
     case OPTION_CHOICE:

@@ -17,6 +17,7 @@ enum option_kind {
     OPTION_TEXT,   /* const char * */
     OPTION_LIST,   /* struct option_list; may be given several times */
     OPTION_COUNT,  /* size_t, from .minimum to .maximum */
+    OPTION_SIZE,   /* size_t, bytes: a whole number, with K, M, G or T behind it for 1024, ... */
     OPTION_REAL,   /* double, from .real_minimum to .real_maximum */
     OPTION_CHOICE, /* int, an index into .choices */
 };
@@ -34,7 +35,7 @@ struct option_row {
     enum option_kind kind;
     const char *argument;              /* "FILE"; a choice has none, its words stand there */
     size_t offset;                     /* of the field in the command's values */
-    size_t minimum, maximum;           /* OPTION_COUNT */
+    size_t minimum, maximum;           /* OPTION_COUNT, OPTION_SIZE */
     double real_minimum, real_maximum; /* OPTION_REAL */
     const char *const *choices;        /* OPTION_CHOICE: words, NULL at the end */
     const char *environment;           /* the variable that mirrors it; NULL: none */

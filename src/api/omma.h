@@ -422,6 +422,11 @@ struct omma_engine_options {
     bool no_vision_threads;   /* pictures are encoded between two passes, by all threads */
     size_t max_batch;         /* requests that are computed side by side; 0: 8; at most 256 */
     size_t max_queue;         /* requests that wait besides; 0: 64 */
+    size_t kv_bytes;          /* that the KV caches of all sessions may take together; a request
+                                 waits while others have too much of it.  0: nine tenths of what the
+                                 machine has available, less the files of weights that are mapped */
+    bool share_prefixes;      /* a prompt takes the longest beginning that the KV cache of any
+                                 session holds, or of one that is gone */
     bool no_int8_activations; /* int8 weights are multiplied by what `precision` says; otherwise, if
                                  the checkpoint means it so, by int8 with a scale a token */
     bool deterministic; /* answers have the same bits whatever runs beside them, in chunks of any
@@ -460,9 +465,10 @@ const struct omma_engine_info *omma_engine_info(const struct omma_engine *engine
 /* What an engine does, and did since it was made.  Times of a request are those of its last event.
  */
 struct omma_engine_stats {
-    size_t n_active;        /* requests that are computed */
-    size_t n_queued;        /* requests that wait until one of these ends */
-    size_t n_tiles_waiting; /* tiles of active requests that are not encoded yet */
+    size_t n_active;                     /* requests that are computed */
+    size_t n_queued;                     /* requests that wait until one of these ends */
+    size_t n_tiles_waiting;              /* tiles of active requests that are not encoded yet */
+    uint64_t kv_bytes, kv_granted_bytes; /* that KV caches may take, and have */
     /* since the engine was made: */
     uint64_t n_requests;  /* taken */
     uint64_t n_refused;   /* with OMMA_STATUS_BUSY */
@@ -470,7 +476,9 @@ struct omma_engine_stats {
     uint64_t n_cancelled; /* and those past their deadline */
     uint64_t n_failed;
     uint64_t prefilled_tokens; /* of prompts, computed */
-    uint64_t cached_tokens;    /* of prompts, taken from a session's cache */
+    uint64_t cached_tokens;    /* of prompts, taken from KV caches, */
+    uint64_t shared_tokens;    /* and of these from other sessions' */
+    uint64_t n_kv_evicted;     /* sessions whose KV cache gave way to others' requests */
     uint64_t decoded_tokens;   /* chosen */
     uint64_t n_tiles;          /* encoded */
     uint64_t n_passes;         /* over the language model's weights */

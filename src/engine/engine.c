@@ -7,7 +7,9 @@
 
 #include "base/checked.h"
 #include "base/log.h"
+#include "platform/cgroup.h"
 #include "platform/clock.h"
+#include "platform/node_memory.h"
 #include "tensor/matmul_blas.h"
 
 enum {
@@ -132,6 +134,35 @@ static enum omma_status place_weights(const struct start *start, struct omma_err
     return OMMA_OK;
 }
 
+/* The memory that KV caches may take if nobody says: what the machine or the control group has,
+ * less the files that weights are read from and a tenth for all else. */
+static size_t default_kv_bytes(const struct omma_engine *engine, const char *root)
+{
+    const struct omma_topology *topology = omma_team_topology(engine->team);
+    uint64_t available = 0, limit = omma_cgroup_memory_bytes(root);
+    uint64_t mapped = engine->info.is_copied ? 0 : engine->model->info.file_bytes;
+
+    for (size_t i = 0; i < omma_topology_n_nodes(topology); i++) {
+        uint64_t of_node = omma_node_memory_available(root, omma_topology_node_number(topology, i));
+
+        available = of_node > UINT64_MAX - available ? UINT64_MAX : available + of_node;
+    }
+    available = omma_min(available, limit);
+    available -= available / 10;
+    return available > mapped ? available - mapped : 0;
+}
+
+static enum omma_status create_kv_store(const struct start *start, struct omma_error *error)
+{
+    struct omma_engine *engine = start->engine;
+    const char *root = start->machine.root != NULL ? start->machine.root : "";
+    size_t n_bytes = start->options->kv_bytes;
+
+    return omma_kv_store_create(&engine->model->config.language, engine->kv_dtype,
+                                n_bytes != 0 ? n_bytes : default_kv_bytes(engine, root),
+                                start->options->share_prefixes, &engine->kv_store, error);
+}
+
 /* Which threads the vision pool has; auto: half of them. */
 static enum omma_status split_threads(const struct start *start, struct omma_error *error)
 {
@@ -169,6 +200,7 @@ static enum omma_status set_up(const struct start *start, struct omma_error *err
     engine->info.n_threads = omma_team_n_threads(engine->team);
     OMMA_TRY(split_threads(start, error));
     OMMA_TRY(place_weights(start, error));
+    OMMA_TRY(create_kv_store(start, error));
     OMMA_TRY(omma_decoder_create(config, engine->weight_memory->weights, &engine->compute,
                                  omma_max(engine->prefill_chunk, engine->info.max_batch),
                                  &engine->decoder, error));
@@ -179,6 +211,7 @@ static void tear_down(struct omma_engine *engine)
 {
     omma_vision_pool_destroy(&engine->pool);
     omma_scheduler_destroy(&engine->scheduler);
+    omma_kv_store_destroy(&engine->kv_store);
     omma_encoder_destroy(&engine->encoder);
     omma_decoder_destroy(&engine->decoder);
     omma_weight_memory_destroy(&engine->weight_memory);

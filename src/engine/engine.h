@@ -14,6 +14,8 @@
 #include "api/omma.h"
 #include "base/status.h"
 #include "engine/cores.h"
+#include "engine/counters.h"
+#include "engine/kv_store.h"
 #include "engine/scheduler.h"
 #include "engine/vision_pool.h"
 #include "engine/weight_memory.h"
@@ -53,7 +55,9 @@ struct omma_engine {
 
     /* which guard themselves */
     struct omma_scheduler *scheduler;
+    struct omma_kv_store *kv_store;
     struct omma_cores cores;
+    struct omma_counters counters;
 
     pthread_t thread;
     pthread_mutex_t lock; /* guards what follows */

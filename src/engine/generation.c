@@ -109,32 +109,31 @@ static double end_stage(struct omma_generation *g)
     return g->stage_start - start;
 }
 
-/* Keep the slots that the prompt shares with the cache; the tokens whose logits are wanted are
- * always computed. */
-static void reuse_prefix(struct omma_generation *g)
+/* An omma_kv_match_fn of a generation.  The tokens whose logits are wanted are always computed, and
+ * in the deterministic mode what was computed as an answer. */
+static size_t match_prompt(const void *prompt, const struct omma_kv_sequence *candidate)
 {
-    struct omma_session *session = g->session;
+    const struct omma_generation *g = prompt;
     size_t n = 0, end = g->work.score_from > 0 ? g->work.score_from : g->work.n_prompt;
 
-    while (n < session->n_cached && n + 1 < end) {
+    while (n < candidate->n_cached && n + 1 < end) {
+        const struct omma_slot *cached = &candidate->slots[n];
         struct omma_slot slot = omma_work_slot(&g->work, n, g->rope_length);
 
-        if (slot.content != session->slots[n].content ||
-            slot.rope_length != session->slots[n].rope_length ||
-            (session->slots[n].of_answer && g->engine->info.deterministic)) {
+        if (slot.content != cached->content || slot.rope_length != cached->rope_length ||
+            (cached->of_answer && g->engine->info.deterministic)) {
             break;
         }
         n++;
     }
-    session->n_cached = n;
-    g->usage.cached_tokens = n;
+    return n;
 }
 
 /* List a picture's tiles from the first one that has a token not cached. */
 static void list_tiles(struct omma_generation *g, const struct omma_image_span *span)
 {
     size_t per_tile = g->engine->model->config.tokens_per_tile;
-    size_t cached = g->session->n_cached;
+    size_t cached = g->session->kv->n_cached;
     size_t k =
         cached <= span->first ? 0 : omma_min(cached - span->first, span->n_tokens) / per_tile;
 
@@ -177,11 +176,20 @@ enum omma_status omma_generation_begin(struct omma_generation *g, struct omma_er
     OMMA_TRY(omma_model_check(g->engine->model, error));
     g->rope_length = omma_rope_length(&g->rope, work->n_prompt);
     omma_rope_frequencies(&g->rope, g->rope_length, g->inverse_frequency);
-    reuse_prefix(g);
+    g->usage.cached_tokens =
+        omma_kv_store_find(g->engine->kv_store, g->session->kv, match_prompt, g);
     for (size_t i = 0; i < work->n_images; i++) {
         list_tiles(g, &work->images[i]);
     }
     return place_visual_tokens(g, error);
+}
+
+size_t omma_generation_positions(const struct omma_generation *g)
+{
+    size_t left = g->session->n_context - g->work.n_prompt;
+
+    return g->work.n_prompt +
+           (g->score_logits != NULL ? 0 : omma_min(g->work.max_new_tokens, left));
 }
 
 bool omma_generation_has_tile(const struct omma_generation *g)
@@ -218,7 +226,7 @@ enum omma_status omma_generation_tile_done(struct omma_generation *g, const floa
  * would be done beside them, and for who watches. */
 static size_t next_prompt_tokens(const struct omma_generation *g, size_t most)
 {
-    size_t n_cached = g->session->n_cached, chunk = g->engine->prefill_chunk;
+    size_t n_cached = g->session->kv->n_cached, chunk = g->engine->prefill_chunk;
     size_t n_done = n_cached - g->usage.cached_tokens;
     size_t left = omma_min(chunk - n_done % chunk, g->work.n_prompt - n_cached), ready = left;
 
@@ -293,7 +301,7 @@ void omma_generation_sequence(struct omma_generation *g, size_t n, const float *
 {
     struct omma_session *session = g->session;
     bool is_prompt = g->stage == OMMA_GENERATION_PROMPT;
-    size_t n_cached = session->n_cached;
+    size_t n_cached = session->kv->n_cached;
 
     if (is_prompt) {
         find_visual_rows(g, n_cached, n, visual);
@@ -314,7 +322,7 @@ void omma_generation_sequence(struct omma_generation *g, size_t n, const float *
         .visual = is_prompt ? visual : NULL,
         .positions = positions,
         .inverse_frequency = g->inverse_frequency,
-        .cache = &session->cache,
+        .cache = &session->kv->cache,
         .partials = session->partials,
         .observer = &g->work.observer,
         .wants_logits = !is_prompt || (g->score_logits == NULL && n_cached + n == g->work.n_prompt),
@@ -356,7 +364,8 @@ static enum omma_status report_token(struct omma_generation *g, struct omma_even
         g->stage = n_new == g->work.n_forced ? OMMA_GENERATION_ENDED : OMMA_GENERATION_ANSWER;
     } else if (stopped) {
         g->finish = OMMA_FINISH_STOP;
-    } else if (n_new == g->work.max_new_tokens || g->session->n_cached == g->session->n_context) {
+    } else if (n_new == g->work.max_new_tokens ||
+               g->session->kv->n_cached == g->session->n_context) {
         g->finish = OMMA_FINISH_LENGTH;
     } else {
         g->stage = OMMA_GENERATION_ANSWER;
@@ -411,19 +420,19 @@ static enum omma_status prompt_computed(struct omma_generation *g, size_t n,
 {
     struct omma_session *session = g->session;
 
-    OMMA_TRY(report_scores(g, session->n_cached, n, error));
-    for (size_t i = session->n_cached; i < session->n_cached + n; i++) {
-        session->slots[i] = omma_work_slot(&g->work, i, g->rope_length);
+    OMMA_TRY(report_scores(g, session->kv->n_cached, n, error));
+    for (size_t i = session->kv->n_cached; i < session->kv->n_cached + n; i++) {
+        session->kv->slots[i] = omma_work_slot(&g->work, i, g->rope_length);
     }
-    session->n_cached += n;
-    if (session->n_cached == g->work.n_prompt) {
+    session->kv->n_cached += n;
+    if (session->kv->n_cached == g->work.n_prompt) {
         free(g->visual);
         g->visual = NULL;
         g->timings.prefill_s = end_stage(g);
         g->finish = OMMA_FINISH_LENGTH;
         g->stage = g->score_logits == NULL ? OMMA_GENERATION_ANSWER : OMMA_GENERATION_ENDED;
     }
-    return report_progress(g, OMMA_PHASE_PREFILL, session->n_cached, g->work.n_prompt, error);
+    return report_progress(g, OMMA_PHASE_PREFILL, session->kv->n_cached, g->work.n_prompt, error);
 }
 
 enum omma_status omma_generation_computed(struct omma_generation *g, size_t n, const float *logits,
@@ -434,9 +443,9 @@ enum omma_status omma_generation_computed(struct omma_generation *g, size_t n, c
     if (g->stage == OMMA_GENERATION_PROMPT) {
         OMMA_TRY(prompt_computed(g, n, error));
     } else {
-        session->slots[session->n_cached] = (struct omma_slot){
-            (uint64_t)g->next_id, omma_rope_length(&g->rope, session->n_cached + 1), true};
-        session->n_cached++;
+        session->kv->slots[session->kv->n_cached] = (struct omma_slot){
+            (uint64_t)g->next_id, omma_rope_length(&g->rope, session->kv->n_cached + 1), true};
+        session->kv->n_cached++;
     }
     return g->stage == OMMA_GENERATION_ANSWER ? choose(g, logits, error) : OMMA_OK;
 }
@@ -473,6 +482,9 @@ void omma_generation_end(struct omma_generation **generation, enum omma_status s
     event.usage = g->usage;
     event.timings = g->timings;
     session->end_status = status;
+    if (session->kv->is_busy) {
+        omma_kv_store_settle(g->engine->kv_store, session->kv);
+    }
     if (omma_events_add(&session->events, &event, &session->end_error) != OMMA_OK) {
         event.n_bytes = 0; /* the caller waits for this event: without its text it always fits */
         session->end_status = OMMA_STATUS_RESOURCES;

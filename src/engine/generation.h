@@ -7,8 +7,8 @@
  *   answer    a token is known that is not in the cache yet; each pass takes it and gives the next
  *   ended     by a stop or a limit
  *
- * The cache stays true to session->slots at every moment, so that a request that is cancelled or
- * fails leaves a session that goes on.
+ * The cache stays true to session->kv->slots at every moment, so that a request that is cancelled
+ * or fails leaves a session that goes on.
  */
 #ifndef OMMA_ENGINE_GENERATION_H
 #define OMMA_ENGINE_GENERATION_H
@@ -71,8 +71,11 @@ enum omma_status omma_generation_create(struct omma_session *session,
                                         struct omma_error *error);
 void omma_generation_destroy(struct omma_generation **generation);
 
-/* Leave the queue: find what the cache holds of the prompt, and the tiles that are to be encoded.
- */
+/* Positions of the KV cache that it can need at most. */
+size_t omma_generation_positions(const struct omma_generation *g);
+
+/* Leave the queue, with memory granted for those: find what the store holds of the prompt, and the
+ * tiles that are to be encoded. */
 enum omma_status omma_generation_begin(struct omma_generation *g, struct omma_error *error);
 
 /* Whether a tile is to be encoded that was not taken yet; and take it.  They are encoded in this

@@ -1,24 +1,14 @@
 /*
  * A generation is in one list at a time: arrived (guarded by the engine's lock), waiting, or active
- * (the engine's thread alone).  Counters are atomic, so that whoever asks for them waits for
- * nobody.
+ * (the engine's thread alone).
  */
 #include "engine/scheduler.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/checked.h"
 #include "engine/generation.h"
 #include "platform/clock.h"
-
-struct counters {
-    _Atomic uint64_t n_requests, n_refused, n_finished, n_cancelled, n_failed;
-    _Atomic uint64_t prefilled_tokens, cached_tokens, decoded_tokens, n_tiles, n_passes;
-    _Atomic uint64_t busy_ns, encode_ns, queue_ns;
-    _Atomic uint64_t tile_queue_ns, lent_to_vision_ns, lent_to_language_ns;
-    _Atomic size_t n_unfinished, n_active, n_tiles_waiting;
-};
 
 /* What a generation has of a pass. */
 struct part {
@@ -29,7 +19,6 @@ struct part {
 struct omma_scheduler {
     struct omma_engine *engine;
     size_t max_batch, max_queue;
-    struct counters counters;
 
     struct omma_generation *first_arrived, *last_arrived; /* guarded by the engine's lock */
 
@@ -39,6 +28,7 @@ struct omma_scheduler {
     size_t n_active;
     uint64_t turn;
     bool goes_on;                            /* the next step can compute something */
+    bool lacks_memory;                       /* for the first that waits, until one ends */
     struct part *parts;                      /* [max_batch] of the pass at hand */
     struct omma_decoder_sequence *sequences; /* [max_batch] */
     size_t n_parts, n_rows;
@@ -94,7 +84,7 @@ void omma_scheduler_destroy(struct omma_scheduler **scheduler)
 
 static bool has_room(const struct omma_scheduler *scheduler)
 {
-    size_t n = atomic_load(&scheduler->counters.n_unfinished);
+    size_t n = atomic_load(&scheduler->engine->counters.n_unfinished);
 
     return n < scheduler->max_batch || n - scheduler->max_batch < scheduler->max_queue;
 }
@@ -115,11 +105,12 @@ enum omma_status omma_scheduler_submit(struct omma_scheduler *scheduler,
             scheduler->first_arrived = generation;
         }
         scheduler->last_arrived = generation;
-        atomic_fetch_add(&scheduler->counters.n_unfinished, 1);
+        atomic_fetch_add(&scheduler->engine->counters.n_unfinished, 1);
         pthread_cond_broadcast(&engine->changed);
     }
     pthread_mutex_unlock(&engine->lock);
-    atomic_fetch_add(fits ? &scheduler->counters.n_requests : &scheduler->counters.n_refused, 1);
+    atomic_fetch_add(
+        fits ? &scheduler->engine->counters.n_requests : &scheduler->engine->counters.n_refused, 1);
     return fits ? OMMA_OK
                 : omma_fail(error, OMMA_STATUS_BUSY,
                             "%zu requests are computed and %zu wait, which is all that may: try "
@@ -129,7 +120,7 @@ enum omma_status omma_scheduler_submit(struct omma_scheduler *scheduler,
 
 bool omma_scheduler_has_requests(const struct omma_scheduler *scheduler)
 {
-    return atomic_load(&scheduler->counters.n_unfinished) > 0;
+    return atomic_load(&scheduler->engine->counters.n_unfinished) > 0;
 }
 
 bool omma_scheduler_has_work(const struct omma_scheduler *scheduler)
@@ -140,16 +131,11 @@ bool omma_scheduler_has_work(const struct omma_scheduler *scheduler)
            (pool != NULL && omma_vision_pool_has_news(pool));
 }
 
-static void add_seconds(_Atomic uint64_t *ns, double seconds)
-{
-    atomic_fetch_add(ns, (uint64_t)(seconds * 1e9));
-}
-
 /* Count an end and tell the session; the counters first, as its program may ask for them then. */
 static void end(struct omma_scheduler *scheduler, struct omma_generation *g,
                 enum omma_status status, enum omma_finish finish)
 {
-    struct counters *counters = &scheduler->counters;
+    struct omma_counters *counters = &scheduler->engine->counters;
     bool is_cancelled = finish == OMMA_FINISH_CANCELLED || finish == OMMA_FINISH_DEADLINE;
 
     atomic_fetch_add(status != OMMA_OK ? &counters->n_failed
@@ -173,7 +159,8 @@ static void end_active(struct omma_scheduler *scheduler, size_t index, enum omma
     for (size_t i = index; i < scheduler->n_active; i++) {
         scheduler->active[i] = scheduler->active[i + 1];
     }
-    atomic_store(&scheduler->counters.n_active, scheduler->n_active);
+    atomic_store(&scheduler->engine->counters.n_active, scheduler->n_active);
+    scheduler->lacks_memory = false;
     end(scheduler, g, status, finish);
 }
 
@@ -242,20 +229,26 @@ static void end_those_over(struct omma_scheduler *scheduler)
     }
 }
 
-/* Let those that wait take the free places. */
+/* Let those that wait take the free places, if there is memory for what they can need.  None goes
+ * before one that waits for that: it would wait for ever. */
 static void admit(struct omma_scheduler *scheduler)
 {
-    struct counters *counters = &scheduler->counters;
+    struct omma_counters *counters = &scheduler->engine->counters;
 
     while (scheduler->n_active < scheduler->max_batch && scheduler->waiting != NULL) {
         struct omma_generation *g = scheduler->waiting;
         enum omma_status status;
 
+        scheduler->lacks_memory = !omma_kv_store_grant(scheduler->engine->kv_store, g->session->kv,
+                                                       omma_generation_positions(g));
+        if (scheduler->lacks_memory) {
+            break;
+        }
         scheduler->waiting = g->next;
         scheduler->active[scheduler->n_active++] = g;
         atomic_store(&counters->n_active, scheduler->n_active);
         status = omma_generation_begin(g, &g->session->end_error);
-        add_seconds(&counters->queue_ns, g->timings.queue_s);
+        omma_counters_add_seconds(&counters->queue_ns, g->timings.queue_s);
         atomic_fetch_add(&counters->cached_tokens, g->usage.cached_tokens);
         atomic_fetch_add(&counters->n_tiles_waiting, g->n_tiles);
         if (status != OMMA_OK) {
@@ -302,9 +295,9 @@ static void tile_done(struct omma_scheduler *scheduler, struct omma_generation *
 {
     enum omma_status status;
 
-    add_seconds(&scheduler->counters.encode_ns, seconds);
-    atomic_fetch_add(&scheduler->counters.n_tiles, 1);
-    atomic_fetch_sub(&scheduler->counters.n_tiles_waiting, 1);
+    omma_counters_add_seconds(&scheduler->engine->counters.encode_ns, seconds);
+    atomic_fetch_add(&scheduler->engine->counters.n_tiles, 1);
+    atomic_fetch_sub(&scheduler->engine->counters.n_tiles_waiting, 1);
     status = omma_generation_tile_done(g, tokens, seconds, &g->session->end_error);
     if (status != OMMA_OK) {
         end_active(scheduler, index_of(scheduler, g), status, OMMA_FINISH_ERROR);
@@ -352,9 +345,10 @@ static void collect_tiles(struct omma_scheduler *scheduler)
     struct omma_encoded_tile encoded;
 
     while (engine->pool != NULL && omma_vision_pool_take(engine->pool, &encoded)) {
-        add_seconds(&scheduler->counters.tile_queue_ns, encoded.queue_s);
-        add_seconds(&scheduler->counters.lent_to_vision_ns,
-                    encoded.lent_s * (double)(engine->split.n_threads - engine->split.n_vision));
+        omma_counters_add_seconds(&scheduler->engine->counters.tile_queue_ns, encoded.queue_s);
+        omma_counters_add_seconds(&scheduler->engine->counters.lent_to_vision_ns,
+                                  encoded.lent_s *
+                                      (double)(engine->split.n_threads - engine->split.n_vision));
         tile_done(scheduler, encoded.owner, encoded.tokens, encoded.encode_s);
     }
 }
@@ -448,7 +442,7 @@ static void plan_prompts(struct omma_scheduler *scheduler)
         g->turn = ++scheduler->turn;
         add_part(scheduler, g, n);
         left -= n;
-        atomic_fetch_add(&scheduler->counters.prefilled_tokens, n);
+        atomic_fetch_add(&scheduler->engine->counters.prefilled_tokens, n);
     }
 }
 
@@ -462,10 +456,10 @@ static int run_pass(struct omma_scheduler *scheduler, enum omma_pass_kind kind,
     double start = omma_clock_now();
     int bad_layer = omma_engine_forward(engine, &pass);
 
-    atomic_fetch_add(&scheduler->counters.n_passes, 1);
+    atomic_fetch_add(&scheduler->engine->counters.n_passes, 1);
     if (engine->last_team != engine->language_team) {
-        add_seconds(&scheduler->counters.lent_to_language_ns,
-                    (omma_clock_now() - start) * (double)engine->split.n_vision);
+        omma_counters_add_seconds(&scheduler->engine->counters.lent_to_language_ns,
+                                  (omma_clock_now() - start) * (double)engine->split.n_vision);
     }
     return bad_layer;
 }
@@ -490,7 +484,8 @@ static void deliver(struct omma_scheduler *scheduler, size_t part, int bad_layer
             ? fail_not_finite(&scheduler->sequences[part], bad_layer, error)
             : omma_generation_computed(g, scheduler->parts[part].n_tokens, logits, error);
 
-    atomic_fetch_add(&scheduler->counters.decoded_tokens, g->usage.completion_tokens - n_before);
+    atomic_fetch_add(&scheduler->engine->counters.decoded_tokens,
+                     g->usage.completion_tokens - n_before);
     if (status != OMMA_OK) {
         end_active(scheduler, index_of(scheduler, g), status, OMMA_FINISH_ERROR);
     } else if (g->stage == OMMA_GENERATION_ENDED) {
@@ -521,7 +516,7 @@ static void run_plan(struct omma_scheduler *scheduler, enum omma_pass_kind kind)
         n_wanted += scheduler->sequences[i].wants_logits;
         deliver(scheduler, i, own_bad_layer, logits);
     }
-    add_seconds(&scheduler->counters.busy_ns, omma_clock_now() - start);
+    omma_counters_add_seconds(&scheduler->engine->counters.busy_ns, omma_clock_now() - start);
 }
 
 /* Answers and prompts in one pass, or each in their own, where bits count more. */
@@ -543,7 +538,8 @@ static bool can_go_on(const struct omma_scheduler *scheduler)
 {
     bool encodes_here = scheduler->engine->info.n_vision_threads == 0;
 
-    if (scheduler->waiting != NULL && scheduler->n_active < scheduler->max_batch) {
+    if (scheduler->waiting != NULL && scheduler->n_active < scheduler->max_batch &&
+        !scheduler->lacks_memory) {
         return true;
     }
     for (size_t i = 0; i < scheduler->n_active; i++) {
@@ -567,33 +563,4 @@ void omma_scheduler_step(struct omma_scheduler *scheduler)
     compute(scheduler);
     scheduler->goes_on = can_go_on(scheduler);
     omma_cores_set_work(&scheduler->engine->cores, OMMA_SIDE_LANGUAGE, scheduler->goes_on);
-}
-
-void omma_engine_stats(const struct omma_engine *engine, struct omma_engine_stats *stats)
-{
-    const struct counters *counters = &engine->scheduler->counters;
-    size_t n_active = atomic_load(&counters->n_active);
-    size_t n_unfinished = atomic_load(&counters->n_unfinished);
-
-    *stats = (struct omma_engine_stats){
-        .n_active = n_active,
-        .n_queued = n_unfinished > n_active ? n_unfinished - n_active : 0,
-        .n_tiles_waiting = atomic_load(&counters->n_tiles_waiting),
-        .n_requests = atomic_load(&counters->n_requests),
-        .n_refused = atomic_load(&counters->n_refused),
-        .n_finished = atomic_load(&counters->n_finished),
-        .n_cancelled = atomic_load(&counters->n_cancelled),
-        .n_failed = atomic_load(&counters->n_failed),
-        .prefilled_tokens = atomic_load(&counters->prefilled_tokens),
-        .cached_tokens = atomic_load(&counters->cached_tokens),
-        .decoded_tokens = atomic_load(&counters->decoded_tokens),
-        .n_tiles = atomic_load(&counters->n_tiles),
-        .n_passes = atomic_load(&counters->n_passes),
-        .busy_s = 1e-9 * (double)atomic_load(&counters->busy_ns),
-        .encode_s = 1e-9 * (double)atomic_load(&counters->encode_ns),
-        .queue_s = 1e-9 * (double)atomic_load(&counters->queue_ns),
-        .tile_queue_s = 1e-9 * (double)atomic_load(&counters->tile_queue_ns),
-        .lent_to_vision_s = 1e-9 * (double)atomic_load(&counters->lent_to_vision_ns),
-        .lent_to_language_s = 1e-9 * (double)atomic_load(&counters->lent_to_language_ns),
-    };
 }

@@ -44,22 +44,18 @@ enum omma_status omma_session_create(struct omma_engine *engine,
                 omma_events_init(options->notify, options->user, &made->events, error));
     OMMA_TRY_OR(
         status, fini_events,
-        omma_kv_cache_init(language, engine->kv_dtype, made->n_context, &made->cache, error));
-    omma_kv_cache_bind(&made->cache, engine->team);
+        omma_kv_store_add(engine->kv_store, made->n_context, engine->team, &made->kv, error));
     n_partials = omma_attention_partials(language->n_heads, language->head_dim, made->n_context);
-    made->slots = calloc(made->n_context, sizeof *made->slots);
     made->partials = malloc(n_partials * sizeof *made->partials);
-    if (made->slots == NULL || made->partials == NULL) {
-        status = omma_fail_memory(error, made->n_context * sizeof *made->slots, "a session");
-        goto fini_cache;
+    if (made->partials == NULL) {
+        status = omma_fail_memory(error, n_partials * sizeof *made->partials, "a session");
+        goto remove_kv;
     }
     *session = made;
     return OMMA_OK;
 
-fini_cache:
-    free(made->slots);
-    free(made->partials);
-    omma_kv_cache_fini(&made->cache);
+remove_kv:
+    omma_kv_store_remove(engine->kv_store, &made->kv);
 fini_events:
     omma_events_fini(&made->events);
 free_session:
@@ -81,8 +77,7 @@ void omma_session_destroy(struct omma_session **session)
         omma_session_poll(gone, -1, &event, NULL);
     }
     omma_events_fini(&gone->events);
-    omma_kv_cache_fini(&gone->cache);
-    free(gone->slots);
+    omma_kv_store_remove(gone->engine->kv_store, &gone->kv);
     free(gone->partials);
     free(gone);
     *session = NULL;

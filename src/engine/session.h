@@ -9,8 +9,7 @@
 
 #include "engine/engine.h"
 #include "engine/events.h"
-#include "engine/work.h"
-#include "model/language/kv_cache.h"
+#include "engine/kv_store.h"
 
 struct omma_session {
     struct omma_engine *engine;
@@ -22,10 +21,8 @@ struct omma_session {
     bool is_active;
 
     /* the engine's thread while a request is active, else the caller */
-    struct omma_kv_cache cache;
-    struct omma_slot *slots; /* [n_context] */
-    size_t n_cached;         /* slots that the cache holds */
-    float *partials;         /* omma_attention_partials() of n_context */
+    struct omma_kv_sequence *kv; /* for n_context positions */
+    float *partials;             /* omma_attention_partials() of n_context */
 
     /* written before the last event, read after it was taken */
     enum omma_status end_status;

@@ -10,7 +10,7 @@ struct values {
     bool flag;
     const char *text;
     struct option_list list;
-    size_t count;
+    size_t count, size;
     double real;
     int choice;
 };
@@ -27,6 +27,8 @@ static const struct option_row rows[] = {
      .help = ""},
     {.name = "threads", .letter = 't', .kind = OPTION_COUNT, .argument = "N", FIELD(count),
      .minimum = 1, .maximum = 4096, .environment = "OMMA_TEST_THREADS", .help = ""},
+    {.name = "size", .kind = OPTION_SIZE, .argument = "BYTES", FIELD(size),
+     .minimum = 1, .maximum = (size_t)1 << 50, .help = ""},
     {.name = "real", .kind = OPTION_REAL, .argument = "X", FIELD(real),
      .real_minimum = 0, .real_maximum = 100, .help = ""},
     {.name = "choice", .kind = OPTION_CHOICE, .choices = words, FIELD(choice), .help = ""},
@@ -79,6 +81,50 @@ static void test_every_kind(void **state)
     assert_false(options_given(rows, &result, "threads"));
     assert_ok(PARSE("-h", "--threads", "0"));
     assert_true(result.wants_help);
+}
+
+static void test_sizes(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t value; /* 0: refused */
+    } cases[] = {
+        {"1", 1},
+        {"4096", 4096},
+        {"3K", 3 << 10},
+        {"512M", 512 << 20},
+        {"2T", 2ull << 40},
+        {"1024T", 1ull << 50},
+        {"1025T", 0},
+        {"0", 0},
+        {"0G", 0},
+        {"", 0},
+        {"G", 0},
+        {"-1", 0},
+        {"1.5G", 0},
+        {"4g", 0},
+        {"4GB", 0},
+        {" 4", 0},
+        {"4 ", 0},
+        {"99999999999999999999", 0},
+        {"18446744073709551615T", 0},
+    };
+    struct option_result result;
+    struct omma_error error = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct values values = {.size = 7};
+
+        if (cases[i].value != 0) {
+            assert_ok(PARSE("--size", cases[i].text));
+            assert_true(values.size == cases[i].value);
+        } else {
+            assert_fails(OMMA_STATUS_USAGE, "--size: expected bytes from 1 to",
+                         PARSE("--size", cases[i].text));
+            assert_true(values.size == 7);
+        }
+    }
 }
 
 /* Faults row G1. */
@@ -210,13 +256,10 @@ static void test_tables_of_all_commands(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_kind),
-        cmocka_unit_test(test_bad_counts),
-        cmocka_unit_test(test_bad_reals),
-        cmocka_unit_test(test_complaints),
-        cmocka_unit_test(test_environment),
-        cmocka_unit_test(test_exclusion),
-        cmocka_unit_test(test_tables_of_all_commands),
+        cmocka_unit_test(test_every_kind), cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_bad_counts), cmocka_unit_test(test_bad_reals),
+        cmocka_unit_test(test_complaints), cmocka_unit_test(test_environment),
+        cmocka_unit_test(test_exclusion),  cmocka_unit_test(test_tables_of_all_commands),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

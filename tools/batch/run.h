@@ -22,7 +22,7 @@ struct run_values {
 
 /* clang-format off */
 #define RUN_DEFAULTS                                                                               \
-    {.n_parallel = 8, .max_tokens = INT32_MAX, .engine = {.vision_threads = "auto"}}
+    {.n_parallel = 8, .max_tokens = INT32_MAX, .engine = {.vision_threads = "auto", .prefix_cache = 1}}
 
 /* Rows for the table of a command whose struct `type` has such values as its member `field`. */
 #define RUN_OPTIONS(type, field)                                                                   \
@@ -46,7 +46,7 @@ struct run_values {
     CONTEXT_OPTION(type, field.n_context),                                                         \
     ANSWER_OPTION(type, field.max_tokens),                                                         \
     ENGINE_OPTIONS(type, field.engine),                                                            \
-    VISION_OPTION(type, field.engine)
+    REQUEST_OPTIONS(type, field.engine)
 /* clang-format on */
 
 /* Start with all zeroes. */

@@ -40,6 +40,14 @@ static void put_engine(FILE *out, const struct omma_engine_stats *stats)
     put(out, "encode_seconds_total", "counter", "Time in encoding tiles.", stats->encode_s);
     put(out, "tile_queue_seconds_total", "counter", "Time that tiles lay before the vision pool.",
         stats->tile_queue_s);
+    put(out, "shared_tokens_total", "counter",
+        "Tokens of prompts taken from the KV caches of other requests.",
+        (double)stats->shared_tokens);
+    put(out, "kv_bytes", "gauge", "Memory that KV caches may take.", (double)stats->kv_bytes);
+    put(out, "kv_granted_bytes", "gauge", "Memory that KV caches have.",
+        (double)stats->kv_granted_bytes);
+    put(out, "kv_evicted_total", "counter", "Requests' KV caches that gave way to others.",
+        (double)stats->n_kv_evicted);
     put(out, "lent_to_vision_seconds_total", "counter",
         "Core-seconds of the other threads in encoding tiles.", stats->lent_to_vision_s);
     put(out, "lent_to_language_seconds_total", "counter",

@@ -8,6 +8,12 @@
 
 #include "base/checked.h"
 
+size_t omma_kv_cache_position_bytes(const struct omma_language_config *config,
+                                    enum omma_dtype dtype)
+{
+    return 2 * config->n_layers * config->n_kv_heads * config->head_dim * omma_dtype_bytes(dtype);
+}
+
 enum omma_status omma_kv_cache_init(const struct omma_language_config *config,
                                     enum omma_dtype dtype, size_t capacity,
                                     struct omma_kv_cache *cache, struct omma_error *error)
@@ -61,6 +67,33 @@ void *omma_kv_cache_keys(const struct omma_kv_cache *cache, size_t layer)
 void *omma_kv_cache_values(const struct omma_kv_cache *cache, size_t layer)
 {
     return plane(cache, 2 * layer + 1);
+}
+
+void omma_kv_cache_forget(const struct omma_kv_cache *cache, size_t n_kept)
+{
+    size_t row = cache->head_dim * omma_dtype_bytes(cache->dtype),
+           page = omma_topology_page_bytes();
+
+    for (size_t i = 0; i < 2 * cache->n_layers * cache->n_kv_heads; i++) {
+        uintptr_t head = (uintptr_t)cache->data + i * cache->capacity * row;
+        uintptr_t first = omma_round_up(head + n_kept * row, page);
+        uintptr_t last = (head + cache->capacity * row) / page * page;
+
+        if (first < last) {
+            madvise((void *)first, last - first, MADV_DONTNEED);
+        }
+    }
+}
+
+void omma_kv_cache_copy(const struct omma_kv_cache *from, const struct omma_kv_cache *to,
+                        size_t begin, size_t end)
+{
+    size_t row = from->head_dim * omma_dtype_bytes(from->dtype);
+
+    for (size_t i = 0; i < 2 * from->n_layers * from->n_kv_heads; i++) {
+        memcpy(to->data + (i * to->capacity + begin) * row,
+               from->data + (i * from->capacity + begin) * row, (end - begin) * row);
+    }
 }
 
 size_t omma_kv_cache_reader(const struct omma_kv_cache *cache, size_t head, size_t n_threads)
