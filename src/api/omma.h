@@ -343,6 +343,7 @@ enum omma_status omma_image_grid(size_t width, size_t height, size_t min_tiles, 
 struct omma_image_options {
     size_t min_tiles, max_tiles; /* 0: 1 and 12; pass the model's */
     bool no_thumbnail;
+    bool doubled;        /* scale to twice the width and height first, as Pillow's BILINEAR does */
     bool strict;         /* refuse damaged pictures that Pillow would accept */
     size_t max_pixels;   /* refuse larger ones by their header; 0, and at most: 178956970, as
                             Pillow */
@@ -363,7 +364,7 @@ enum omma_status omma_image_open_memory(const char *name, const void *bytes, siz
 void omma_image_close(struct omma_image **image);
 
 struct omma_image_info {
-    size_t width, height; /* of the picture */
+    size_t width, height; /* of the picture, after doubling */
     struct omma_grid grid;
     size_t tile_size;
     size_t n_tokens;    /* visual tokens: 256 a tile */

@@ -63,10 +63,34 @@ enum omma_status omma_image_cut(const struct omma_kernels *kernels,
     return OMMA_OK;
 }
 
-static enum omma_status make_tiles(const struct omma_picture *picture, struct omma_image *image,
+/* VLMEvalKit's load_image(upscale=True). */
+static enum omma_status double_picture(const struct omma_kernels *kernels,
+                                       struct omma_picture *picture, struct omma_error *error)
+{
+    const struct omma_raster source = {picture->rgb, picture->width, picture->height};
+    const struct omma_resize_part whole = {.width = 2 * source.width, .height = 2 * source.height};
+    struct omma_raster target = {NULL, whole.width, whole.height};
+    size_t n_bytes = 4 * source.width * source.height * 3; /* OMMA_PICTURE_MAX_PIXELS bounds it */
+    enum omma_status status;
+
+    target.rgb = malloc(n_bytes);
+    if (target.rgb == NULL) {
+        return omma_fail_memory(error, n_bytes, "a doubled picture");
+    }
+    status = omma_resize(kernels, &source, OMMA_RESIZE_BILINEAR, &whole, &target, error);
+    if (status != OMMA_OK) {
+        free(target.rgb);
+        return status;
+    }
+    omma_picture_free(picture);
+    *picture = (struct omma_picture){target.width, target.height, target.rgb};
+    return OMMA_OK;
+}
+
+static enum omma_status make_tiles(const struct omma_kernels *kernels,
+                                   const struct omma_picture *picture, struct omma_image *image,
                                    struct omma_error *error)
 {
-    const struct omma_kernels kernels = omma_kernels_select(omma_isa_best());
     struct omma_raster source = {picture->rgb, picture->width, picture->height};
     size_t n_bytes = image->info.grid.n_tiles * TILE_BYTES;
     struct omma_sha256 *hash = NULL;
@@ -75,7 +99,7 @@ static enum omma_status make_tiles(const struct omma_picture *picture, struct om
     if (image->tiles == NULL) {
         return omma_fail_memory(error, n_bytes, "the tiles of a picture");
     }
-    OMMA_TRY(omma_image_cut(&kernels, &source, &image->info.grid, image->tiles, error));
+    OMMA_TRY(omma_image_cut(kernels, &source, &image->info.grid, image->tiles, error));
     OMMA_TRY(omma_sha256_begin(&hash, error));
     omma_sha256_add(hash, image->tiles, n_bytes);
     omma_sha256_end(&hash, image->info.digest);
@@ -89,6 +113,7 @@ enum omma_status omma_image_open_memory(const char *name, const void *bytes, siz
     static const struct omma_image_options defaults;
     struct omma_picture_source source = {.name = name, .bytes = bytes, .n_bytes = n_bytes};
     struct omma_picture picture = {0};
+    const struct omma_kernels kernels = omma_kernels_select(omma_isa_best());
     struct omma_image *made = NULL;
     size_t min_tiles, max_tiles;
     enum omma_status status;
@@ -105,6 +130,9 @@ enum omma_status omma_image_open_memory(const char *name, const void *bytes, siz
         return omma_fail_memory(error, sizeof *made, name);
     }
     OMMA_TRY_OR(status, done, omma_picture_decode(&source, &picture, error));
+    if (options->doubled) {
+        OMMA_TRY_OR(status, done, double_picture(&kernels, &picture, error));
+    }
     made->info.width = picture.width;
     made->info.height = picture.height;
     OMMA_TRY_OR(status, done,
@@ -112,7 +140,7 @@ enum omma_status omma_image_open_memory(const char *name, const void *bytes, siz
                                 !options->no_thumbnail, &made->info.grid, error));
     made->info.tile_size = OMMA_TILE_SIZE;
     made->info.n_tokens = made->info.grid.n_tiles * OMMA_TOKENS_PER_TILE;
-    OMMA_TRY_OR(status, done, make_tiles(&picture, made, error));
+    OMMA_TRY_OR(status, done, make_tiles(&kernels, &picture, made, error));
     *image = made;
     made = NULL;
 done:
