@@ -4,7 +4,7 @@
     pip install pandas==3.1.1 validators pillow==13.0.0
     python3 prompts.py VLMEvalKit tests/data/eval/prompts          (matching.py says more)
 
-Writes {suite}.tsv and prompts.jsonl: the text that model.chat() is given, with USE_COT unset and 1, and of each picture its tiles and the
+prompt_ids.py then adds ids.  Writes {suite}.tsv and prompts.jsonl: the text that model.chat() is given, with USE_COT unset and 1, and of each picture its tiles and the
 SHA-256 over their pixels.  The code is VLMEvalKit's own: ImageBaseDataset.__init__() and dump_image(), InternVLChat.build_prompt(),
 set_max_num() and generate_v2() with reorganize_prompt(), dynamic_preprocess().  Replaced are the types of the suites (DATASET_TYPE: multiple
 choice, but MathVista's is VQA), the normalization of pixels, and model.chat(), which keeps what it is given.

@@ -9,6 +9,8 @@
 
 #include "tools/eval/prompt.h" /* before cmocka and its macro fail() */
 
+#include "format/sha256.h"
+#include "support/asking.h"
 #include "support/support.h"
 
 enum { MIN_PROMPTS = 300 };
@@ -51,15 +53,44 @@ static void expect_tiles(const char *line, const json_t *expected,
         const struct omma_image_info *info = omma_image_info(prompt->images[i]);
         char hex[65];
 
-        for (size_t j = 0; j < sizeof info->digest; j++) {
-            sprintf(hex + 2 * j, "%02x", info->digest[j]);
-        }
+        omma_sha256_hex(info->digest, hex);
         if (info->grid.n_tiles != (size_t)json_integer_value(json_array_get(tiles, i)) ||
             strcmp(hex, json_string_value(
                             json_array_get(json_object_get(expected, "sha256"), i))) != 0) {
             fail_msg("%s: picture %zu: %zu tiles, %s", line, i + 1, info->grid.n_tiles, hex);
         }
     }
+}
+
+/* Ids as a run renders them. */
+static void expect_ids(const char *line, const json_t *expected, const struct suite_prompt *prompt,
+                       const struct omma_model *model)
+{
+    const struct omma_turn turn = {OMMA_ROLE_USER, prompt->text, prompt->n_bytes};
+    const struct omma_conversation conversation = {
+        .turns = &turn,
+        .n_turns = 1,
+        .images = (const struct omma_image *const *)prompt->images,
+        .n_images = prompt->n_images,
+        .special = OMMA_SPECIAL_REFERENCE,
+        .image_mark = SUITE_IMAGE_MARK,
+    };
+    struct omma_sha256 *hash = NULL;
+    struct omma_tokens tokens = {0};
+    struct omma_error error;
+    uint8_t digest[32];
+    char hex[65];
+
+    assert_ok(omma_render(model, &conversation, &tokens, &error));
+    assert_ok(omma_sha256_begin(&hash, &error));
+    omma_sha256_add(hash, tokens.ids, tokens.n_tokens * sizeof *tokens.ids);
+    omma_sha256_end(&hash, digest);
+    omma_sha256_hex(digest, hex);
+    if (tokens.n_tokens != (size_t)json_integer_value(json_object_get(expected, "n_ids")) ||
+        strcmp(hex, string(expected, "ids_sha256")) != 0) {
+        fail_msg("%s: %zu ids, %s", line, tokens.n_tokens, hex);
+    }
+    omma_tokens_free(&tokens);
 }
 
 /* A suite of the data, opened when its lines begin. */
@@ -85,7 +116,7 @@ static void open_suite(struct suite *suite, const char *name)
     free(folder);
 }
 
-static void expect_prompt(const char *line, struct suite *suite)
+static void expect_prompt(const char *line, struct suite *suite, const struct omma_model *model)
 {
     json_t *expected = json_loads(line, 0, NULL);
     struct suite_rules rules = {
@@ -111,6 +142,7 @@ static void expect_prompt(const char *line, struct suite *suite)
         fail_msg("%s\nfound %s", line, text);
     }
     expect_tiles(line, expected, &prompt);
+    expect_ids(line, expected, &prompt, model);
     free(text);
     suite_prompt_free(&prompt);
     table_row_free(&row);
@@ -122,13 +154,15 @@ static void test_prompts(void **state)
     char *path = omma_test_source("tests/data/eval/prompts/prompts.jsonl"), *rest;
     char *text = omma_test_read(path, NULL);
     struct suite suite = {.table.descriptor = -1};
+    struct omma_model *model = omma_test_open_demo();
     size_t n = 0;
 
     (void)state;
     for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest), n++) {
-        expect_prompt(line, &suite);
+        expect_prompt(line, &suite, model);
     }
     assert_true(n >= MIN_PROMPTS);
+    omma_model_close(&model);
     pictures_close(&suite.pictures);
     table_close(&suite.table);
     free(text);
