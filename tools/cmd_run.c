@@ -11,6 +11,7 @@
 #include "tools/clock.h"
 #include "tools/command.h"
 #include "tools/common_options.h"
+#include "tools/dry_run.h"
 #include "tools/engine_options.h"
 #include "tools/json_out.h"
 #include "tools/model_path.h"
@@ -29,7 +30,7 @@ struct run_values {
     size_t max_new_tokens, n_context, top_k, seed;
     double temperature, top_p, min_p, repetition_penalty, frequency_penalty, presence_penalty;
     struct engine_values engine;
-    bool json, verbose;
+    bool json, verbose, dry_run;
 };
 
 static const struct run_values defaults = {.engine = {.prefix_cache = 1}};
@@ -80,6 +81,7 @@ static const struct option_row rows[] = {
      .minimum = 0, .maximum = SIZE_MAX, .help = "of sampling; the same seed gives the same answer"},
     ENGINE_OPTIONS(struct run_values, engine),
     REQUEST_OPTIONS(struct run_values, engine),
+    DRY_RUN_OPTION(struct run_values, dry_run),
     JSON_OPTION(struct run_values, json),
     VERBOSE_OPTION(struct run_values, verbose),
     {0},
@@ -110,8 +112,9 @@ static enum omma_status check_options(const struct invocation *invocation, struc
 
     TRY(command_check_operands(invocation, 0, 0, error));
     TRY(require_model(values->model, error));
-    if (values->json && values->prompt == NULL) {
-        return fail(error, OMMA_STATUS_USAGE, "--json needs --prompt");
+    if ((values->json || values->dry_run) && values->prompt == NULL) {
+        return fail(error, OMMA_STATUS_USAGE, "--%s needs --prompt",
+                    values->json ? "json" : "dry-run");
     }
     for (size_t i = 0; sampling[i] != NULL && values->temperature == 0; i++) {
         if (options_given(rows, &invocation->options, sampling[i])) {
@@ -221,7 +224,9 @@ static enum omma_status open_all(struct runner *runner, struct omma_error *error
     TRY(open_schema(runner, error));
     TRY(open_pictures(runner, error));
     TRY(omma_engine_create(runner->model, &runner->engine_options, &runner->engine, error));
-    TRY(omma_session_create(runner->engine, &session_options, &runner->session, error));
+    if (!runner->values->dry_run) {
+        TRY(omma_session_create(runner->engine, &session_options, &runner->session, error));
+    }
     runner->load_s = now_s() - start;
     info = omma_engine_info(runner->engine);
     message_progress_end(runner->messages);
@@ -273,19 +278,53 @@ static enum omma_status print_json(const struct runner *runner, const struct ans
     return json_out_write(&out, stdout, true, error);
 }
 
+/* The request about the prompt, which points to *turn. */
+static struct omma_request make_request(const struct runner *runner, struct omma_turn *turn)
+{
+    struct omma_request request = runner->request;
+
+    *turn = (struct omma_turn){
+        .role = OMMA_ROLE_USER, .text = runner->prompt.bytes, .n_bytes = runner->prompt.n_bytes};
+    request.conversation.turns = turn;
+    request.conversation.n_turns = 1;
+    request.conversation.images = (const struct omma_image *const *)runner->pictures.images;
+    request.conversation.n_images = runner->pictures.n_pictures;
+    return request;
+}
+
+static enum omma_status tell_dry_run(const struct runner *runner, struct omma_error *error)
+{
+    const struct omma_model_info *info = omma_model_info(runner->model);
+    struct omma_turn turn;
+    struct omma_request request = make_request(runner, &turn);
+    struct omma_tokens tokens = {0};
+    struct dry_run dry_run = {
+        .model = info,
+        .engine = runner->engine,
+        .n_pictures = runner->pictures.n_pictures,
+        .answer_tokens = request.max_new_tokens != 0 ? request.max_new_tokens : OMMA_NEW_TOKENS,
+        .n_context =
+            runner->values->n_context != 0 ? runner->values->n_context : info->default_context,
+        .n_parallel = 1,
+    };
+
+    TRY(omma_render(runner->model, &request.conversation, &tokens, error));
+    dry_run.prompt_tokens = tokens.n_tokens;
+    omma_tokens_free(&tokens);
+    for (size_t i = 0; i < runner->pictures.n_pictures; i++) {
+        dry_run.n_tiles += omma_image_info(runner->pictures.images[i])->grid.n_tiles;
+    }
+    return dry_run_tell(&dry_run, runner->values->json, runner->messages, error);
+}
+
 static int run_once(struct runner *runner, struct omma_error *error)
 {
-    const struct omma_turn turn = {
-        .role = OMMA_ROLE_USER, .text = runner->prompt.bytes, .n_bytes = runner->prompt.n_bytes};
-    struct omma_request request = runner->request;
+    struct omma_turn turn;
+    struct omma_request request = make_request(runner, &turn);
     struct answer answer;
     enum omma_status status;
     int code;
 
-    request.conversation.turns = &turn;
-    request.conversation.n_turns = 1;
-    request.conversation.images = (const struct omma_image *const *)runner->pictures.images;
-    request.conversation.n_images = runner->pictures.n_pictures;
     status = answer_generate(runner->session, &request, runner->messages, !runner->values->json,
                              &answer, error);
     if (status == OMMA_OK) {
@@ -322,11 +361,18 @@ static int run(const struct invocation *invocation, struct omma_error *error)
     TRY(check_options(invocation, error));
     TRY(engine_values_options(&values->engine, invocation->messages, &runner.engine_options,
                               error));
+    if (values->dry_run) {
+        runner.engine_options.numa = OMMA_NUMA_OFF; /* no weight is read, so none is copied */
+    }
     invocation->messages->verbose = values->verbose;
     TRY_OR(code, closing, read_texts(&runner, error));
     TRY_OR(code, closing, fill_request(&runner, error));
     TRY_OR(code, closing, open_all(&runner, error));
-    code = values->prompt != NULL ? run_once(&runner, error) : run_chat(&runner, error);
+    if (values->dry_run) {
+        code = tell_dry_run(&runner, error);
+    } else {
+        code = values->prompt != NULL ? run_once(&runner, error) : run_chat(&runner, error);
+    }
 
 closing:
     close_all(&runner);

@@ -16,6 +16,7 @@
 
 #include "tools/command.h"
 #include "tools/common_options.h"
+#include "tools/dry_run.h"
 #include "tools/engine_options.h"
 #include "tools/image_options.h"
 #include "tools/model_path.h"
@@ -34,7 +35,7 @@ struct serve_values {
     size_t max_body, max_connections, max_images, max_pixels, max_tiles_total, drain_s;
     struct image_values image;
     struct engine_values engine;
-    bool verbose;
+    bool verbose, dry_run;
 };
 
 static const struct serve_values defaults = {
@@ -97,6 +98,7 @@ static const struct option_row rows[] = {
      .help = "how long requests may go on after SIGTERM; 30 if not given"},
     ENGINE_OPTIONS(struct serve_values, engine),
     REQUEST_OPTIONS(struct serve_values, engine),
+    DRY_RUN_OPTION(struct serve_values, dry_run),
     VERBOSE_OPTION(struct serve_values, verbose),
     {0},
 };
@@ -278,6 +280,27 @@ static int serve(struct service *service, struct omma_error *error)
     return is_calm || signals_noted() == 0 ? OMMA_OK : 128 + signals_noted();
 }
 
+/* Of a request with one picture of the most tiles, and as many tokens of an answer as usual. */
+static enum omma_status tell_dry_run(const struct service *service, struct omma_error *error)
+{
+    const struct serve_settings *settings = &service->settings;
+    const struct omma_model_info *info = omma_model_info(service->server.model);
+    size_t n_tiles = settings->image.max_tiles;
+    struct dry_run dry_run = {
+        .model = info,
+        .engine = service->server.engine,
+        .n_pictures = 1,
+        .answer_tokens =
+            settings->max_tokens < OMMA_NEW_TOKENS ? settings->max_tokens : OMMA_NEW_TOKENS,
+        .n_context = settings->n_context,
+        .n_parallel = settings->n_parallel,
+    };
+
+    dry_run.n_tiles = n_tiles + (n_tiles > 1 && info->use_thumbnail);
+    dry_run.prompt_tokens = dry_run.n_tiles * info->tokens_per_tile;
+    return dry_run_tell(&dry_run, false, service->messages, error);
+}
+
 static void close_all(struct service *service)
 {
     struct server *server = &service->server;
@@ -321,6 +344,12 @@ static int run(const struct invocation *invocation, struct omma_error *error)
     server->media.descriptor = -1;
     pthread_mutex_init(&server->lock, NULL);
     pthread_cond_init(&server->came, NULL);
+    if (service.values->dry_run) {
+        service.engine_options.numa = OMMA_NUMA_OFF; /* no weight is read, so none is copied */
+        TRY_OR(code, closing, open_model(&service, error));
+        code = tell_dry_run(&service, error);
+        goto closing;
+    }
     TRY_OR(code, closing, open_place(&service, error));
     TRY_OR(code, closing, open_model(&service, error));
     TRY_OR(code, closing, start(&service, error));

@@ -4,20 +4,13 @@
 #include <string.h>
 
 const struct command *const commands[] = {
-    &command_run,
-    &command_serve,
-    &command_batch,
-    &command_eval,
-    &command_info,
-    &command_tokenize,
-    &command_preprocess,
-    &command_compare,
-    &command_perplexity,
-    &command_bench,
-    &command_quantize,
-    &command_doctor,
-    &command_help,
-    NULL,
+    &command_run,        &command_serve,
+    &command_batch,      &command_eval,
+    &command_info,       &command_tokenize,
+    &command_preprocess, &command_compare,
+    &command_perplexity, &command_bench,
+    &command_quantize,   &command_doctor,
+    &command_help,       NULL,
 };
 
 const struct command *command_find(const char *name)

@@ -46,6 +46,11 @@
      .offset = offsetof(type, field), .minimum = 1, .maximum = INT32_MAX,                          \
      .help = "most tokens of an answer, whatever is asked for"}
 
+/* bool */
+#define DRY_RUN_OPTION(type, field)                                                                \
+    {.name = "dry-run", .kind = OPTION_FLAG, .offset = offsetof(type, field),                      \
+     .help = "tell tiles, tokens, memory and about how long it takes, and do nothing"}
+
 /* clang-format on */
 
 /* The words of enum omma_special. */

@@ -662,11 +662,14 @@ struct omma_logprob {
 
 enum { OMMA_MAX_TOP_LOGPROBS = 20 };
 
+/* The most tokens of an answer if a request does not say. */
+enum { OMMA_NEW_TOKENS = 1024 };
+
 struct omma_request {
     struct omma_conversation conversation; /* or, if prompt_ids is set, its pictures alone */
     const int32_t *prompt_ids;             /* NULL: render the conversation */
     size_t n_prompt_ids;
-    size_t max_new_tokens; /* 0: 1024 */
+    size_t max_new_tokens; /* 0: OMMA_NEW_TOKENS */
     struct omma_sampling sampling;
     const struct omma_schema
         *schema; /* what the answer is held to, of the same model; NULL: nothing */

@@ -13,8 +13,6 @@
 #include "model/model.h"
 #include "platform/clock.h"
 
-enum { DEFAULT_NEW_TOKENS = 1024 };
-
 static void *copy(struct omma_arena *arena, const void *items, size_t n_items, size_t item_bytes)
 {
     void *made = omma_arena_take(arena, n_items + 1, item_bytes);
@@ -221,8 +219,7 @@ static enum omma_status prepare(const struct omma_model *model, size_t n_context
     OMMA_TRY(check_length(model, n_context, work, error));
     OMMA_TRY(check_score(request, work, error));
     OMMA_TRY(copy_stops(request, work, error));
-    work->max_new_tokens =
-        request->max_new_tokens != 0 ? request->max_new_tokens : DEFAULT_NEW_TOKENS;
+    work->max_new_tokens = request->max_new_tokens != 0 ? request->max_new_tokens : OMMA_NEW_TOKENS;
     work->sampling = request->sampling;
     work->schema = request->schema;
     work->logprobs = request->logprobs;

@@ -21,6 +21,23 @@ gives 'Two.' "$omma" run -m demo -i "$picture" -p "$question" --temperature 1 --
 run "$omma" run -m demo -i "$picture" -p "$question" -v
 grep -q 'loaded in' "$folder/err" && grep -q '1 tile in' "$folder/err" || complain "-v: $(cat "$folder/err")"
 
+# What it would take; the times are not judged.
+run "$omma" run -m "$demo" -i "$picture" -p "$question" -n 20 -c 2000 --precision f32 --dry-run
+[ "$code" -eq 0 ] || complain "--dry-run: $code, $(cat "$folder/err")"
+for line in 'pictures   1 (1 tile, 256 tokens)' 'prompt     284 tokens, an answer of up to 20, a context of 2000' \
+    'weights    7.5 MB in bf16 files' 'KV cache   0.9 MB, 6.1 MB for a whole context; all may take ' \
+    'about      [0-9.]* s for the tiles, [0-9.]* s for the prompt, [0-9.]* ms for a token of the answer, '; do
+    grep -q -- "^$line" "$folder/out" || complain "--dry-run lacks $line: $(cat "$folder/out")"
+done
+run "$omma" run -m "$demo" -i "$picture" -p "$question" --dry-run --json
+grep -q '^{"pictures": 1, "tiles": 1, "image_tokens": 256, .*"fits": true, .*"estimated_s": {"tiles": ' "$folder/out" ||
+    complain "--dry-run --json: $(cat "$folder/out")"
+run "$omma" serve -m "$demo" --dry-run --parallel 3
+grep -q '^KV cache .* MB for 3; all may take ' "$folder/out" || complain "serve --dry-run: $(cat "$folder/out")"
+fails 5 'the prompt has 284 tokens (1 tiles of 256, and text), and the context 100' \
+    "$omma" run -m "$demo" -i "$picture" -p "$question" -c 100 --dry-run
+fails 2 '--dry-run needs --prompt' "$omma" run -m "$demo" --dry-run
+
 # JSON: 587 13 611 are the reference's ids, 256 tokens a tile
 run "$omma" run -m demo -i "$picture" -p "$question" --json
 [ "$code" -eq 0 ] && [ "$(wc -l <"$folder/out")" -eq 1 ] || complain "--json: $code"

@@ -50,10 +50,14 @@ double bench_tile_work(const struct omma_model_info *model)
            n_patches * 3 * patch * patch * d + n_tokens * (4 * d * hidden + hidden * hidden);
 }
 
+double bench_kv_bytes(const struct omma_model_info *model, const char *kv_dtype)
+{
+    return (double)model->kv_bytes_per_token * (strcmp(kv_dtype, "f32") == 0 ? 2 : 1);
+}
+
 double bench_decode_bytes(const struct omma_model_info *model, double depth, size_t n_sequences,
                           const char *kv_dtype)
 {
-    double kv_token = (double)model->kv_bytes_per_token * (strcmp(kv_dtype, "f32") == 0 ? 2 : 1);
-
-    return (double)model->step_bytes + (double)n_sequences * depth * kv_token;
+    return (double)model->step_bytes +
+           (double)n_sequences * depth * bench_kv_bytes(model, kv_dtype);
 }

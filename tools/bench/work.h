@@ -17,9 +17,12 @@ double bench_tile_layer_work(const struct omma_model_info *model);
 /* Multiply-adds of one tile: patch embedding, encoder, projector. */
 double bench_tile_work(const struct omma_model_info *model);
 
+/* Bytes of the keys and values of a token.  kv_dtype: "bf16" or "f32". */
+double bench_kv_bytes(const struct omma_model_info *model, const char *kv_dtype);
+
 /* Bytes that one step of n_sequences reads with `depth` tokens in the cache of each: all weights of
  * the language model once, scales and head included, of the embedding one row, and the keys and
- * values of those tokens.  kv_dtype: "bf16" or "f32". */
+ * values of those tokens. */
 double bench_decode_bytes(const struct omma_model_info *model, double depth, size_t n_sequences,
                           const char *kv_dtype);
 
