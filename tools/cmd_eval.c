@@ -1,46 +1,87 @@
 /*
- * omma eval: what the answers to a benchmark are worth: predictions scored, runs compared, shards
- * merged.
+ * omma eval: a benchmark asked, and what the answers are worth: predictions scored, runs compared,
+ * shards merged.
  *
- * The first operand names what to do; tools/eval/ does it.
+ * The first operand names what to do, or is the suite to ask; tools/eval/ does it.
  */
+#include <string.h>
+
 #include "tools/command.h"
 #include "tools/common_options.h"
 #include "tools/eval/subcommands.h"
+#include "tools/eval/suite_run.h"
 
 struct eval_values {
+    struct suite_run_values ask;
     const char *suite, *output, *pictures;
     bool json, verbose;
 };
 
-static const struct eval_values defaults = {0};
+static const struct eval_values defaults = {
+    .ask = {.run = RUN_DEFAULTS, .shuffle = SUITE_NOT_SHUFFLED}};
 
 /* clang-format off */
 static const struct option_row rows[] = {
     {.name = "suite", .kind = OPTION_TEXT, .argument = "NAME",
      .offset = offsetof(struct eval_values, suite),
-     .help = "the suite, whose name decides how it is scored; else the run's manifest, or the file's "
-             "name"},
+     .help = "the suite, whose name decides how it is asked and scored; else the run's manifest, or "
+             "the file's name"},
     {.name = "output", .letter = 'o', .kind = OPTION_TEXT, .argument = "DIR",
      .offset = offsetof(struct eval_values, output),
-     .help = "score, merge: the folder for reports, and for the merged run"},
+     .help = "the folder of the run; score, merge: for reports, and for the merged run"},
     {.name = "pictures", .kind = OPTION_TEXT, .argument = "FILE",
      .offset = offsetof(struct eval_values, pictures),
      .help = "score, merge: the suite with the pictures that the page shows; else the manifest's"},
+    {.name = "data", .kind = OPTION_TEXT, .argument = "DIR",
+     .offset = offsetof(struct eval_values, ask.data),
+     .help = "the folder with the suite's file, if --suite alone names it"},
+    {.name = "cot", .kind = OPTION_FLAG, .offset = offsetof(struct eval_values, ask.has_cot),
+     .help = "ask for the thoughts before the answer, as the published figures do"},
+    {.name = "category", .kind = OPTION_LIST, .argument = "NAME",
+     .offset = offsetof(struct eval_values, ask.categories),
+     .help = "rows of this category alone; may be given several times"},
+    {.name = "shuffle", .kind = OPTION_COUNT, .argument = "SEED",
+     .offset = offsetof(struct eval_values, ask.shuffle), .minimum = 0, .maximum = INT32_MAX,
+     .help = "rows in an order that is drawn, always the same for a seed"},
+    {.name = "limit", .kind = OPTION_COUNT, .argument = "N",
+     .offset = offsetof(struct eval_values, ask.limit), .minimum = 1, .maximum = INT32_MAX,
+     .help = "the first N rows alone"},
+    {.name = "strict-images", .kind = OPTION_FLAG,
+     .offset = offsetof(struct eval_values, ask.strict),
+     .help = "refuse damaged pictures that are accepted with a warning otherwise"},
+    RUN_OPTIONS(struct eval_values, ask.run),
     JSON_OPTION(struct eval_values, json),
     VERBOSE_OPTION(struct eval_values, verbose),
     {0},
 };
 /* clang-format on */
 
-static int run(const struct invocation *invocation, struct omma_error *error)
+/* OMMA_STATUS_USAGE for an option on the command line that is not among the words. */
+static enum omma_status allow(const struct option_result *options, const char *const *words,
+                              const char *what, struct omma_error *error)
 {
+    for (size_t i = 0; rows[i].name != NULL; i++) {
+        size_t k = 0;
+
+        while (words[k] != NULL && strcmp(words[k], rows[i].name) != 0) {
+            k++;
+        }
+        if (words[k] == NULL && options_given(rows, options, rows[i].name)) {
+            return fail(error, OMMA_STATUS_USAGE, "--%s has no effect on %s", rows[i].name, what);
+        }
+    }
+    return OMMA_OK;
+}
+
+static int run_subcommand(const struct eval_subcommand *subcommand,
+                          const struct invocation *invocation, struct omma_error *error)
+{
+    static const char *const allowed[] = {"suite", "output", "pictures", "json", "verbose", NULL};
     const struct eval_values *values = invocation->values;
     const struct option_result *options = &invocation->options;
-    const struct eval_subcommand *subcommand =
-        options->n_operands > 0 ? eval_subcommand_find(options->operands[0]) : NULL;
-    struct eval_request request = {
+    const struct eval_request request = {
         .operands = options->operands + 1,
+        .n_operands = options->n_operands - 1,
         .suite = values->suite,
         .output = values->output,
         .pictures = values->pictures,
@@ -48,24 +89,48 @@ static int run(const struct invocation *invocation, struct omma_error *error)
         .messages = invocation->messages,
     };
 
-    invocation->messages->verbose = values->verbose;
-    if (subcommand == NULL) {
-        return (int)fail(error, OMMA_STATUS_USAGE, "expected %s", invocation->command->operands);
-    }
-    request.n_operands = options->n_operands - 1;
+    TRY(allow(options, allowed, subcommand->name, error));
     if (request.n_operands < subcommand->minimum || request.n_operands > subcommand->maximum) {
         return (int)fail(error, OMMA_STATUS_USAGE, "expected %s", subcommand->operands);
     }
     return (int)subcommand->run(&request, error);
 }
 
+static int run(const struct invocation *invocation, struct omma_error *error)
+{
+    const struct eval_values *values = invocation->values;
+    const struct option_result *options = &invocation->options;
+    const struct eval_subcommand *subcommand =
+        options->n_operands > 0 ? eval_subcommand_find(options->operands[0]) : NULL;
+    const struct suite_run_request request = {
+        .values = &values->ask,
+        .rows = rows,
+        .options = options,
+        .path = options->n_operands > 0 ? options->operands[0] : NULL,
+        .suite = values->suite,
+        .output = values->output,
+        .is_json = values->json,
+        .messages = invocation->messages,
+    };
+
+    invocation->messages->verbose = values->verbose;
+    if (subcommand != NULL) {
+        return run_subcommand(subcommand, invocation, error);
+    }
+    TRY(command_check_operands(invocation, 0, 1, error));
+    if (options_given(rows, options, "pictures")) {
+        return (int)fail(error, OMMA_STATUS_USAGE, "--pictures has no effect on a suite");
+    }
+    return suite_run(&request, error);
+}
+
 const struct command command_eval = {
     .name = "eval",
-    .operands = "score RUN | compare RUN RUN | merge SHARD...",
-    .summary = "Score the answers to a benchmark, and compare runs of it",
-    .description =
-        "RUN is a folder with manifest.json, or a file of predictions as VLMEvalKit writes it.\n"
-        "Scores are those of VLMEvalKit's rules, without a judge.",
+    .operands = "[SUITE.tsv] | score RUN | compare RUN RUN | merge SHARD...",
+    .summary = "Ask a benchmark, score the answers, and compare runs of it",
+    .description = "SUITE.tsv is a table of VLMEvalKit.  RUN is a folder with manifest.json, or a\n"
+                   "file of predictions as VLMEvalKit writes it.  Scores are those of its rules,\n"
+                   "without a judge.",
     .options = rows,
     .defaults = &defaults,
     .values_bytes = sizeof(struct eval_values),
