@@ -1,6 +1,6 @@
 #!/bin/sh
-# batch_mpi.sh: omma batch in two processes under mpirun: the output of one, rows from both; a process that is
-# killed, and the same command once more; what goes wrong in one of them.
+# batch_mpi.sh: omma batch and omma eval in two processes under mpirun: the output of one, rows from both; a process
+# that is killed, and the same command once more; what goes wrong in one of them.
 set -u
 . "${OMMA_TEST_SRCDIR:-.}/tests/tools/lib.sh"
 mpi=$build_dir/tests/tools/.libs/omma_mpi
@@ -35,6 +35,20 @@ cmp -s one.jsonl two.jsonl || complain "two processes: $(diff one.jsonl two.json
 [ "$(grep -c '^omma batch: line ' "$folder/err")" -eq 17 ] || complain "-v: $(cat "$folder/err")"
 n_hand=$(sed -n 's/.*process 1 on .*: \([0-9]*\) rows$/\1/p' "$folder/err")
 [ "${n_hand:-0}" -ge 1 ] && [ "$n_hand" -le 16 ] || complain "rows of the other process: $n_hand of 17: $(cat "$folder/err")"
+
+# a suite, by the same runner
+{
+    printf 'index\tquestion\tA\tB\tanswer\tcategory\timage\n'
+    printf '0\tHow many shapes are there?\tTwo\tThree\tA\tcount\t%s\n' "$(base64 -w 0 "$pictures/shapes.png")"
+    for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
+        printf '%d\tWhat color is the circle?\tRed\tBlue\tB\tcolor\t0\n' $i
+    done
+} >Shapes_MCQ.tsv
+run "$omma" eval -t 1 -n 8 -o one Shapes_MCQ.tsv
+run mpirun -n 2 --oversubscribe --bind-to none "$mpi" eval -t 1 -n 8 -j 1 -o two Shapes_MCQ.tsv
+[ "$code" -eq 0 ] || complain "a suite: exit code $code: $(cat "$folder/err")"
+cmp -s one/demo_Shapes_MCQ.tsv two/demo_Shapes_MCQ.tsv || complain "a suite: $(diff one/*.tsv two/*.tsv)"
+grep -q '"processes": 2' two/manifest.json || complain "a suite: $(cat two/manifest.json)"
 
 # each of them dies in turn, then the same command: what was acknowledged is there, and not computed again
 many_rows 60 >in/many.jsonl
