@@ -49,7 +49,7 @@ static const struct serve_values defaults = {
     .max_images = 64,
     .max_pixels = 64000000,
     .drain_s = 30,
-    .engine = {.vision_threads = "auto", .prefix_cache = 1},
+    .engine = {.vision_threads = "auto", .prefix_cache = 1, .image_cache_bytes = 256 << 20},
 };
 
 /* clang-format off */

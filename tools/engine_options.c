@@ -98,6 +98,8 @@ enum omma_status engine_values_options(const struct engine_values *values,
         .deterministic = values->deterministic,
         .kv_bytes = values->kv_bytes,
         .share_prefixes = values->prefix_cache != 0,
+        .image_cache_bytes = values->image_cache_bytes,
+        .image_cache_dir = values->image_cache_dir,
         .log = messages_log(messages),
     };
     return parse_vision_threads(values->vision_threads, options, error);

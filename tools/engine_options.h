@@ -21,6 +21,8 @@ struct engine_values {
     const char *vision_threads; /* "auto" or a number; NULL: none of their own */
     size_t kv_bytes;            /* 0: what the machine has */
     int prefix_cache;           /* 1: on */
+    size_t image_cache_bytes;
+    const char *image_cache_dir; /* NULL: none */
 };
 
 extern const char *const numa_words[];
@@ -77,7 +79,14 @@ extern const char *const switch_words[];
              "machine has if not given"},                                                          \
     {.name = "prefix-cache", .kind = OPTION_CHOICE, .choices = switch_words,                       \
      .offset = offsetof(type, field.prefix_cache), .environment = "OMMA_PREFIX_CACHE",             \
-     .help = "take the beginning of a prompt from the KV cache of another request that had it"}
+     .help = "take the beginning of a prompt from the KV cache of another request that had it"},   \
+    {.name = "image-cache", .kind = OPTION_SIZE, .argument = "BYTES",                              \
+     .offset = offsetof(type, field.image_cache_bytes), .minimum = 0, .maximum = SIZE_MAX,         \
+     .environment = "OMMA_IMAGE_CACHE",                                                            \
+     .help = "memory for what was made of pictures, so that none is encoded twice; 0: none"},      \
+    {.name = "image-cache-dir", .kind = OPTION_TEXT, .argument = "DIR",                            \
+     .offset = offsetof(type, field.image_cache_dir), .environment = "OMMA_IMAGE_CACHE_DIR",       \
+     .help = "keep it in files of this folder too"}
 /* clang-format on */
 
 /* The library's options, checked as far as can be without a model: OMMA_STATUS_USAGE for an unknown

@@ -428,6 +428,10 @@ struct omma_engine_options {
                                  machine has available, less the files of weights that are mapped */
     bool share_prefixes;      /* a prompt takes the longest beginning that the KV cache of any
                                  session holds, or of one that is gone */
+    size_t image_cache_bytes; /* memory for visual tokens of tiles that were encoded, which are
+                                 taken from there when equal pixels come again; 0: none */
+    const char *image_cache_dir; /* folder for them, on which engines can work at the same time and
+                                    in which nothing is ever removed; NULL: none */
     bool no_int8_activations; /* int8 weights are multiplied by what `precision` says; otherwise, if
                                  the checkpoint means it so, by int8 with a scale a token */
     bool deterministic; /* answers have the same bits whatever runs beside them, in chunks of any
@@ -470,6 +474,7 @@ struct omma_engine_stats {
     size_t n_queued;                     /* requests that wait until one of these ends */
     size_t n_tiles_waiting;              /* tiles of active requests that are not encoded yet */
     uint64_t kv_bytes, kv_granted_bytes; /* that KV caches may take, and have */
+    uint64_t image_cache_bytes;          /* memory that the image cache has taken */
     /* since the engine was made: */
     uint64_t n_requests;  /* taken */
     uint64_t n_refused;   /* with OMMA_STATUS_BUSY */
@@ -482,6 +487,7 @@ struct omma_engine_stats {
     uint64_t n_kv_evicted;     /* sessions whose KV cache gave way to others' requests */
     uint64_t decoded_tokens;   /* chosen */
     uint64_t n_tiles;          /* encoded */
+    uint64_t cached_tiles;     /* taken from the image cache, its folder included */
     uint64_t n_passes;         /* over the language model's weights */
     double busy_s;             /* in such passes, and choosing tokens */
     double encode_s;           /* in encoding tiles */
@@ -724,6 +730,7 @@ struct omma_usage {
     size_t cached_tokens;               /* of the prompt, taken from the KV cache */
     size_t completion_tokens;           /* a closing stop id among them */
     size_t n_tiles;                     /* encoded for this request */
+    size_t cached_tiles;                /* taken from the image cache instead */
 };
 
 /* Seconds from one stage of a request to the next, other requests' work beside it included: until

@@ -28,6 +28,9 @@ void omma_engine_stats(const struct omma_engine *engine, struct omma_engine_stat
         .cached_tokens = atomic_load(&counters->cached_tokens),
         .decoded_tokens = atomic_load(&counters->decoded_tokens),
         .n_tiles = atomic_load(&counters->n_tiles),
+        .cached_tiles = atomic_load(&counters->cached_tiles),
+        .image_cache_bytes =
+            engine->image_cache != NULL ? omma_image_cache_bytes(engine->image_cache) : 0,
         .n_passes = atomic_load(&counters->n_passes),
         .busy_s = 1e-9 * (double)atomic_load(&counters->busy_ns),
         .encode_s = 1e-9 * (double)atomic_load(&counters->encode_ns),

@@ -11,7 +11,8 @@
 
 struct omma_counters {
     _Atomic uint64_t n_requests, n_refused, n_finished, n_cancelled, n_failed;
-    _Atomic uint64_t prefilled_tokens, cached_tokens, decoded_tokens, n_tiles, n_passes;
+    _Atomic uint64_t prefilled_tokens, cached_tokens, decoded_tokens, n_tiles, cached_tiles,
+        n_passes;
     _Atomic uint64_t busy_ns, encode_ns, queue_ns;
     _Atomic uint64_t tile_queue_ns, lent_to_vision_ns, lent_to_language_ns;
     _Atomic size_t n_unfinished, n_active, n_tiles_waiting;

@@ -2,11 +2,14 @@
 #include "engine/engine.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/checked.h"
 #include "base/log.h"
+#include "format/sha256.h"
+#include "model/checkpoint.h"
 #include "platform/cgroup.h"
 #include "platform/clock.h"
 #include "platform/node_memory.h"
@@ -163,6 +166,54 @@ static enum omma_status create_kv_store(const struct start *start, struct omma_e
                                 start->options->share_prefixes, &engine->kv_store, error);
 }
 
+/* What a tile's bits depend on beside its pixels.  The model's identity is not over its weights, so
+ * the times of its files stand for them. */
+static enum omma_status identify_tiles(const struct omma_engine *engine, uint8_t digest[32],
+                                       struct omma_error *error)
+{
+    const struct omma_checkpoint *checkpoint = engine->model->checkpoint;
+    const struct omma_engine_info *info = &engine->info;
+    struct omma_sha256 *hash = NULL;
+    char text[256];
+
+    OMMA_TRY(omma_sha256_begin(&hash, error));
+    snprintf(text, sizeof text, "omma %s, model %s, tier %s, %s, %s, int8 %d", omma_version(),
+             engine->model->info.identity, info->isa, info->precision, info->gemm,
+             info->int8_activations);
+    omma_sha256_add(hash, text, strlen(text) + 1);
+    for (size_t i = 0; i < checkpoint->n_files; i++) {
+        const struct timespec *modified = &checkpoint->files[i].mapping.identity.modified;
+
+        omma_sha256_add(hash, &modified->tv_sec, sizeof modified->tv_sec);
+        omma_sha256_add(hash, &modified->tv_nsec, sizeof modified->tv_nsec);
+    }
+    omma_sha256_end(&hash, digest);
+    return OMMA_OK;
+}
+
+static enum omma_status create_image_cache(const struct start *start, struct omma_error *error)
+{
+    struct omma_engine *engine = start->engine;
+    const struct omma_config *config = &engine->model->config;
+    struct omma_image_cache_options options = {
+        .n_bytes = start->options->image_cache_bytes,
+        .dir = start->options->image_cache_dir,
+        .n_floats = config->tokens_per_tile * config->language.hidden,
+        .log = engine->log,
+    };
+
+    if (options.n_bytes == 0 && options.dir == NULL) {
+        return OMMA_OK;
+    }
+    if (options.dir != NULL && engine->model->tokenizer == NULL) {
+        return omma_fail(error, OMMA_STATUS_USAGE,
+                         "image cache: a generated model has no files that a folder's tiles could "
+                         "be told by");
+    }
+    OMMA_TRY(identify_tiles(engine, options.identity, error));
+    return omma_image_cache_create(&options, &engine->image_cache, error);
+}
+
 /* Which threads the vision pool has; auto: half of them. */
 static enum omma_status split_threads(const struct start *start, struct omma_error *error)
 {
@@ -201,6 +252,7 @@ static enum omma_status set_up(const struct start *start, struct omma_error *err
     OMMA_TRY(split_threads(start, error));
     OMMA_TRY(place_weights(start, error));
     OMMA_TRY(create_kv_store(start, error));
+    OMMA_TRY(create_image_cache(start, error));
     OMMA_TRY(omma_decoder_create(config, engine->weight_memory->weights, &engine->compute,
                                  omma_max(engine->prefill_chunk, engine->info.max_batch),
                                  &engine->decoder, error));
@@ -212,6 +264,7 @@ static void tear_down(struct omma_engine *engine)
     omma_vision_pool_destroy(&engine->pool);
     omma_scheduler_destroy(&engine->scheduler);
     omma_kv_store_destroy(&engine->kv_store);
+    omma_image_cache_destroy(&engine->image_cache);
     omma_encoder_destroy(&engine->encoder);
     omma_decoder_destroy(&engine->decoder);
     omma_weight_memory_destroy(&engine->weight_memory);

@@ -16,6 +16,7 @@
 #include "engine/cores.h"
 #include "engine/counters.h"
 #include "engine/kv_store.h"
+#include "engine/image_cache.h"
 #include "engine/scheduler.h"
 #include "engine/vision_pool.h"
 #include "engine/weight_memory.h"
@@ -48,6 +49,7 @@ struct omma_engine {
     struct omma_team *last_team; /* that ran */
     bool runs_job;
     struct omma_weight_memory *weight_memory;
+    struct omma_image_cache *image_cache; /* NULL: none; its folder is the pool's thread's */
     struct omma_decoder *decoder;
     struct omma_encoder *encoder;   /* without a vision pool; NULL until the first picture */
     struct omma_vision_pool *pool;  /* NULL until the first picture */

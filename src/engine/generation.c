@@ -138,12 +138,16 @@ static void list_tiles(struct omma_generation *g, const struct omma_image_span *
         cached <= span->first ? 0 : omma_min(cached - span->first, span->n_tokens) / per_tile;
 
     for (; k < span->n_tokens / per_tile; k++) {
-        g->tiles[g->n_tiles++] = (struct omma_generation_tile){
+        struct omma_generation_tile *tile = &g->tiles[g->n_tiles++];
+
+        *tile = (struct omma_generation_tile){
             .tile = {.pixels = omma_image_tile(span->image, k),
                      .index = span->first_tile + k,
                      .observer = &g->work.observer},
+            .key.tile = k,
             .first = span->first + k * per_tile,
         };
+        memcpy(tile->key.picture, omma_image_info(span->image)->digest, sizeof tile->key.picture);
     }
 }
 
@@ -192,18 +196,30 @@ size_t omma_generation_positions(const struct omma_generation *g)
            (g->score_logits != NULL ? 0 : omma_min(g->work.max_new_tokens, left));
 }
 
-bool omma_generation_has_tile(const struct omma_generation *g)
+const struct omma_generation_tile *omma_generation_next_tile(const struct omma_generation *g)
 {
-    return g->stage == OMMA_GENERATION_PROMPT && g->n_taken < g->n_tiles;
+    return g->stage == OMMA_GENERATION_PROMPT && g->n_taken < g->n_tiles ? &g->tiles[g->n_taken]
+                                                                         : NULL;
 }
 
-const struct omma_encoder_tile *omma_generation_take_tile(struct omma_generation *g)
+const struct omma_generation_tile *omma_generation_take_tile(struct omma_generation *g)
 {
-    return &g->tiles[g->n_taken++].tile;
+    return &g->tiles[g->n_taken++];
+}
+
+bool omma_generation_is_encoding(const struct omma_generation *g, const struct omma_tile_key *key)
+{
+    for (size_t i = g->n_encoded; i < g->n_taken; i++) {
+        if (omma_tile_key_is(&g->tiles[i].key, key)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 enum omma_status omma_generation_tile_done(struct omma_generation *g, const float *tokens,
-                                           double seconds, struct omma_error *error)
+                                           bool was_cached, double seconds,
+                                           struct omma_error *error)
 {
     const struct omma_config *config = &g->engine->model->config;
     size_t n_floats = config->tokens_per_tile * config->language.hidden;
@@ -213,7 +229,7 @@ enum omma_status omma_generation_tile_done(struct omma_generation *g, const floa
     }
     g->n_encoded++;
     g->timings.tiles_s += seconds;
-    g->usage.n_tiles++;
+    ++*(was_cached ? &g->usage.cached_tiles : &g->usage.n_tiles);
     if (g->n_encoded == g->n_tiles) {
         g->timings.encode_s = end_stage(g);
     }

@@ -13,6 +13,7 @@
 #ifndef OMMA_ENGINE_GENERATION_H
 #define OMMA_ENGINE_GENERATION_H
 
+#include "engine/image_cache.h"
 #include "engine/session.h"
 #include "engine/work.h"
 #include "model/language/decoder.h"
@@ -31,7 +32,8 @@ enum omma_generation_stage {
 /* A tile to be encoded. */
 struct omma_generation_tile {
     struct omma_encoder_tile tile; /* index: over all pictures of the request */
-    size_t first;                  /* position of its first token in the prompt */
+    struct omma_tile_key key;
+    size_t first; /* position of its first token in the prompt */
 };
 
 /* Made by the thread that submits it, then the engine's thread's alone. */
@@ -78,15 +80,19 @@ size_t omma_generation_positions(const struct omma_generation *g);
  * tiles that are to be encoded. */
 enum omma_status omma_generation_begin(struct omma_generation *g, struct omma_error *error);
 
-/* Whether a tile is to be encoded that was not taken yet; and take it.  They are encoded in this
- * order. */
-bool omma_generation_has_tile(const struct omma_generation *g);
-const struct omma_encoder_tile *omma_generation_take_tile(struct omma_generation *g);
+/* The next tile that was not taken yet, NULL: none; and take it.  They are encoded in this order.
+ */
+const struct omma_generation_tile *omma_generation_next_tile(const struct omma_generation *g);
+const struct omma_generation_tile *omma_generation_take_tile(struct omma_generation *g);
 
-/* The first of those taken was encoded in so many seconds; tokens: what became of it, or NULL if
- * they are in their place. */
+/* Whether a tile of this key was taken and is not done. */
+bool omma_generation_is_encoding(const struct omma_generation *g, const struct omma_tile_key *key);
+
+/* The first of those taken was encoded in so many seconds, or was_cached; tokens: what became of
+ * it, or NULL if they are in their place. */
 enum omma_status omma_generation_tile_done(struct omma_generation *g, const float *tokens,
-                                           double seconds, struct omma_error *error);
+                                           bool was_cached, double seconds,
+                                           struct omma_error *error);
 
 /* Tokens that the next pass can take, `most` at most: of the prompt up to the first tile that is
  * not encoded, or the answer's last. */

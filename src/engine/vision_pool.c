@@ -21,6 +21,8 @@ struct slot {
     const struct omma_generation *owner; /* NULL: nobody wants it any more */
     struct omma_generation *taker;       /* the same, to be handed back */
     struct omma_encoder_tile tile;
+    struct omma_tile_key key;
+    bool has_key, was_cached;
     struct omma_observer observer;
     uint8_t *pixels;
     float *tokens;
@@ -116,14 +118,12 @@ static bool is_wanted(const struct omma_vision_pool *pool, const struct slot *sl
 }
 
 /* A tile through all stages, or until nobody wants it. */
-static void encode(struct omma_vision_pool *pool, struct slot *slot)
+static void run_stages(struct omma_vision_pool *pool, struct slot *slot)
 {
     struct omma_cores *cores = &pool->engine->cores;
     struct stage call = {.encoder = pool->encoder, .tile = &slot->tile};
     size_t n_stages = omma_encoder_n_stages(pool->encoder);
 
-    slot->begun = omma_clock_now();
-    slot->lent_s = 0.0;
     for (; call.stage < n_stages && is_wanted(pool, slot); call.stage++) {
         bool has_all = omma_cores_begin(cores, OMMA_SIDE_VISION, false);
         struct omma_team *team = has_all ? pool->all : pool->own;
@@ -136,6 +136,20 @@ static void encode(struct omma_vision_pool *pool, struct slot *slot)
         omma_team_run(team, run_stage, &call);
         slot->lent_s += has_all ? omma_clock_now() - start : 0.0;
         omma_cores_end(cores, OMMA_SIDE_VISION);
+    }
+    if (call.stage == n_stages && slot->has_key) {
+        omma_image_cache_store(pool->engine->image_cache, &slot->key, slot->tokens);
+    }
+}
+
+static void encode(struct omma_vision_pool *pool, struct slot *slot)
+{
+    slot->begun = omma_clock_now();
+    slot->lent_s = 0.0;
+    slot->was_cached =
+        slot->has_key && omma_image_cache_load(pool->engine->image_cache, &slot->key, slot->tokens);
+    if (!slot->was_cached) {
+        run_stages(pool, slot);
     }
     slot->done = omma_clock_now();
 }
@@ -282,7 +296,7 @@ bool omma_vision_pool_has_room(const struct omma_vision_pool *pool)
 }
 
 void omma_vision_pool_add(struct omma_vision_pool *pool, struct omma_generation *owner,
-                          const struct omma_encoder_tile *tile)
+                          const struct omma_encoder_tile *tile, const struct omma_tile_key *key)
 {
     struct slot *slot = slot_at(pool, pool->n_used); /* free: the engine's thread's */
     size_t side = pool->engine->model->config.vision.tile_size;
@@ -293,6 +307,8 @@ void omma_vision_pool_add(struct omma_vision_pool *pool, struct omma_generation 
                                             .index = tile->index,
                                             .observer = &slot->observer,
                                             .tokens = slot->tokens};
+    slot->has_key = key != NULL;
+    slot->key = key != NULL ? *key : (struct omma_tile_key){0};
     slot->queued = omma_clock_now();
     pthread_mutex_lock(&pool->engine->lock);
     slot->owner = slot->taker = owner;
@@ -333,6 +349,7 @@ bool omma_vision_pool_take(struct omma_vision_pool *pool, struct omma_encoded_ti
         *encoded = (struct omma_encoded_tile){
             .owner = slot->taker,
             .tokens = slot->tokens,
+            .was_cached = slot->was_cached,
             .queue_s = slot->begun - slot->queued,
             .encode_s = slot->done - slot->begun,
             .lent_s = slot->lent_s,

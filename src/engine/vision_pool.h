@@ -12,6 +12,7 @@
 
 #include "api/omma.h"
 #include "base/status.h"
+#include "engine/image_cache.h"
 #include "model/vision/encoder.h"
 
 struct omma_generation;
@@ -26,14 +27,16 @@ void omma_vision_pool_destroy(struct omma_vision_pool **pool);
 
 bool omma_vision_pool_has_room(const struct omma_vision_pool *pool);
 
-/* Queue a tile for which there is room; tile->tokens is not used. */
+/* Queue a tile for which there is room; tile->tokens is not used.  With a key the image cache's
+ * folder is asked first and gets what was encoded; NULL: not. */
 void omma_vision_pool_add(struct omma_vision_pool *pool, struct omma_generation *owner,
-                          const struct omma_encoder_tile *tile);
+                          const struct omma_encoder_tile *tile, const struct omma_tile_key *key);
 
 /* What became of a tile. */
 struct omma_encoded_tile {
     struct omma_generation *owner;
     const float *tokens; /* [tokens_per_tile][hidden]: until the next call */
+    bool was_cached;     /* in the image cache's folder */
     double queue_s;      /* that it waited */
     double encode_s;     /* until it was encoded */
     double lent_s;       /* of these with all cores */

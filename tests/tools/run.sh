@@ -42,7 +42,7 @@ fails 2 '--dry-run needs --prompt' "$omma" run -m "$demo" --dry-run
 run "$omma" run -m demo -i "$picture" -p "$question" --json
 [ "$code" -eq 0 ] && [ "$(wc -l <"$folder/out")" -eq 1 ] || complain "--json: $code"
 for part in '{"text": "Two.", "ids": [587, 13, 611], "finish_reason": "stop", "usage": {"prompt_tokens": ' \
-    '"completion_tokens": 3, "image_tokens": 256}' '"timings": {"load_s": ' '"total_s": '; do
+    '"completion_tokens": 3, "image_tokens": 256, "tiles": 1, "cached_tiles": 0}' '"timings": {"load_s": ' '"total_s": '; do
     grep -qF -- "$part" "$folder/out" || complain "--json lacks $part: $(cat "$folder/out")"
 done
 run "$omma" run -m demo -i "$picture" -p "$question" --json -n 1
@@ -54,6 +54,13 @@ run "$omma" run -m demo -i "$pictures/tall.png" -i "$pictures/tall.png" -p 'Coun
 grep -qF '"image_tokens": 512' "$folder/out" || complain "--max-tiles-total: $(cat "$folder/out" "$folder/err")"
 run "$omma" run -m demo -i "$pictures/tall.png" -p 'Count the shapes.' --json --max-tiles 1
 grep -qF '"image_tokens": 256' "$folder/out" || complain "--max-tiles: $(cat "$folder/out" "$folder/err")"
+# the image cache: once in memory, where a run has the picture twice, and again from files
+for tiles in '"tiles": 3, "cached_tiles": 3' '"tiles": 0, "cached_tiles": 6'; do
+    run "$omma" run -m demo -i "$pictures/tall.png" -i "$pictures/tall.png" -p 'Count the shapes.' --json \
+        --image-cache 64M --image-cache-dir "$folder/tiles"
+    grep -qF "$tiles" "$folder/out" || complain "--image-cache lacks $tiles: $(cat "$folder/out" "$folder/err")"
+done
+fails 7 "$folder/none/tiles" "$omma" run -m demo -p x --image-cache-dir "$folder/none/tiles"
 # the system message
 printf 'You see\n' >"$folder/system"
 for system in 'You see' "@$folder/system"; do

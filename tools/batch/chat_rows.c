@@ -212,10 +212,11 @@ static json_t *json_of_timings(const struct row *row)
 {
     const struct omma_timings *timings = &row->timings;
 
-    return json_pack("{sf sf sf sf sf sI}", "queue_s", timings->queue_s, "encode_s",
+    return json_pack("{sf sf sf sf sf sI sI}", "queue_s", timings->queue_s, "encode_s",
                      timings->encode_s, "prefill_s", timings->prefill_s, "decode_s",
                      timings->decode_s, "total_s", timings->total_s, "cached_tokens",
-                     (json_int_t)row->usage.cached_tokens);
+                     (json_int_t)row->usage.cached_tokens, "cached_tiles",
+                     (json_int_t)row->usage.cached_tiles);
 }
 
 static enum omma_status describe(void *user, struct row *row, struct omma_error *error)

@@ -22,7 +22,8 @@ struct run_values {
 
 /* clang-format off */
 #define RUN_DEFAULTS                                                                               \
-    {.n_parallel = 8, .max_tokens = INT32_MAX, .engine = {.vision_threads = "auto", .prefix_cache = 1}}
+    {.n_parallel = 8, .max_tokens = INT32_MAX,                                                     \
+     .engine = {.vision_threads = "auto", .prefix_cache = 1, .image_cache_bytes = 256 << 20}}
 
 /* Rows for the table of a command whose struct `type` has such values as its member `field`. */
 #define RUN_OPTIONS(type, field)                                                                   \

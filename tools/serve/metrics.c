@@ -34,6 +34,10 @@ static void put_engine(FILE *out, const struct omma_engine_stats *stats)
     put(out, "decoded_tokens_total", "counter", "Tokens of answers.",
         (double)stats->decoded_tokens);
     put(out, "tiles_total", "counter", "Tiles that were encoded.", (double)stats->n_tiles);
+    put(out, "cached_tiles_total", "counter", "Tiles that were taken from the image cache.",
+        (double)stats->cached_tiles);
+    put(out, "image_cache_bytes", "gauge", "Memory that the image cache has taken.",
+        (double)stats->image_cache_bytes);
     put(out, "passes_total", "counter", "Passes over the language model's weights.",
         (double)stats->n_passes);
     put(out, "busy_seconds_total", "counter", "Time in such passes.", stats->busy_s);
