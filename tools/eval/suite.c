@@ -15,7 +15,8 @@
 #include <strings.h>
 #include <unistd.h>
 
-enum { PIECE = 1 << 20 };
+/* LONGEST_MISSING: more than the words for missing values have, with quotes. */
+enum { PIECE = 1 << 20, LONGEST_MISSING = 64 };
 
 /* From VLMEvalKit e8e78f0, vlmeval/dataset. */
 static const struct {
@@ -204,6 +205,27 @@ static bool is_among(const struct option_list *categories, const struct text *te
     return false;
 }
 
+/* Whether a cell has a value; a long one has, without a look at all of it. */
+static enum omma_status has_value(const struct table *table, const struct table_row *row,
+                                  size_t column, bool *has, struct omma_error *error)
+{
+    struct tsv tsv = tsv_begin(row->bytes, row->n_bytes);
+    struct tsv_cell cell = {0};
+    struct text text = {0};
+    bool is_in_row = column != TABLE_NO_COLUMN && tsv_next_record(&tsv);
+
+    for (size_t i = 0; is_in_row && i <= column; i++) {
+        is_in_row = !cell.is_last && tsv_next_cell(&tsv, &cell);
+    }
+    if (is_in_row && cell.n_bytes > LONGEST_MISSING) {
+        *has = true;
+        return OMMA_OK;
+    }
+    TRY(table_cell(table, row, column, &text, has, error));
+    text_free(&text);
+    return OMMA_OK;
+}
+
 /* Whether a row is wanted.  VLMEvalKit leaves out rows without a picture. */
 static enum omma_status is_wanted(struct suite *suite, const struct suite_choice *choice,
                                   size_t number, bool *is, struct omma_error *error)
@@ -213,17 +235,16 @@ static enum omma_status is_wanted(struct suite *suite, const struct suite_choice
     struct table_row row;
     struct text text = {0};
     enum omma_status status;
-    bool has_value;
+    bool has;
 
     TRY(table_row_read(&suite->table, number, &row, error));
-    status = table_cell(&suite->table, &row, image, &text, &has_value, error);
-    text_free(&text);
-    if (status == OMMA_OK && image != TABLE_NO_COLUMN && !has_value) {
+    status = has_value(&suite->table, &row, image, &has, error);
+    if (status == OMMA_OK && image != TABLE_NO_COLUMN && !has) {
         suite->n_without_picture++;
         *is = false;
     } else if (status == OMMA_OK && choice->categories->n_items > 0) {
-        status = table_cell(&suite->table, &row, category, &text, &has_value, error);
-        *is = status == OMMA_OK && has_value && is_among(choice->categories, &text);
+        status = table_cell(&suite->table, &row, category, &text, &has, error);
+        *is = status == OMMA_OK && has && is_among(choice->categories, &text);
         text_free(&text);
     } else {
         *is = true;
