@@ -82,6 +82,11 @@ grep -q '^| 1 | A | \\- | none | &lt;/dd&gt;&lt;script&gt;' "$folder/run/report.
 ! grep -q '<script' "$folder/run/report.md" || complain "markup in report.md"
 grep -q '"label": "rule-based, no judge"' "$folder/run/report.json" || complain "report.json lacks its label"
 
+# a row without an answer is told as such
+printf 'index\tquestion\tA\tB\tanswer\tprediction\n1\t?\tx\ty\tA\tFailed to obtain answer via API.\n' >"$folder/failed.tsv"
+run "$omma" eval score --suite X "$folder/failed.tsv"
+grep -q "^1 rows have no answer" "$folder/out" || complain "a row without an answer: $(cat "$folder/out")"
+
 # pictures: its own, another row's, a list of two, none that a page can show
 base64=$(base64 "$pictures/tall.png" | tr -d '\n')
 {

@@ -113,6 +113,7 @@ enum omma_status report_json(const struct report *report, FILE *out, struct omma
     json_out_set(&json, "rows", json_integer((json_int_t)overall.n_rows));
     json_out_set(&json, "hits", json_integer((json_int_t)overall.n_hits));
     json_out_set(&json, "undecided", json_integer((json_int_t)overall.n_undecided));
+    json_out_set(&json, "unanswered", json_integer((json_int_t)scores->n_unanswered));
     json_out_set(&json, "score", json_real(score_share(&overall)));
     json_out_set(&json, "interval", json_pack("[f,f]", interval.low, interval.high));
     json_out_set(&json, "interval_kind", json_string("Wilson, 95 %"));
@@ -195,8 +196,8 @@ enum omma_status report_markdown(const struct report *report, FILE *out, struct 
     excerpt_markdown(out, report->run->suite, strlen(report->run->suite));
     fprintf(out,
             "\n\nScored as %s by the rules of VLMEvalKit e8e78f0: **rule-based, no judge**; %s.\n"
-            "Intervals are Wilson's, of 95 %%.\n\n",
-            score_rule_name(scores->rule), score_rule_note(scores->rule));
+            "Intervals are Wilson's, of 95 %%. Rows without an answer: %zu.\n\n",
+            score_rule_name(scores->rule), score_rule_note(scores->rule), scores->n_unanswered);
     markdown_groups(scores, out);
     return markdown_failures(scores, out, error);
 }
@@ -249,6 +250,10 @@ enum omma_status report_print(const struct report *report, struct omma_error *er
                               error));
         TRY(output_write_text(group->split, strlen(group->split), error));
         TRY(output_write("\n", 1, error));
+    }
+    if (scores->n_unanswered > 0) {
+        printf("%zu rows have no answer and count as VLMEvalKit counts them\n",
+               scores->n_unanswered);
     }
     printf("%zu of them undecided; rule-based (VLMEvalKit e8e78f0), no judge; 95 %% by Wilson\n",
            scores_overall(scores).n_undecided);

@@ -89,10 +89,12 @@ static void write_scores(const struct report *report, FILE *out)
 
     fprintf(out,
             "<div class=\"score\">%.2f %%</div>\n<p>%zu of %zu right (95 %%: %.2f to %.2f); %zu "
-            "undecided.</p>\n<p class=\"note\">Scored as %s by the rules of VLMEvalKit e8e78f0: "
+            "undecided, %zu without an answer.</p>\n<p class=\"note\">Scored as %s by the rules of "
+            "VLMEvalKit e8e78f0: "
             "rule-based, no judge; ",
             100 * score_share(&overall), overall.n_hits, overall.n_rows, 100 * interval.low,
-            100 * interval.high, overall.n_undecided, score_rule_name(scores->rule));
+            100 * interval.high, overall.n_undecided, scores->n_unanswered,
+            score_rule_name(scores->rule));
     text(out, score_rule_note(scores->rule));
     fputs(".</p>\n<p class=\"note\">", out);
     fact(out, report->run->manifest, "model");

@@ -32,6 +32,7 @@ struct turn {
     long long group, index;
     size_t number;
     struct match_result result;
+    bool is_unanswered;
 };
 
 static void end_reading(struct reading *reading)
@@ -286,6 +287,7 @@ static enum omma_status add_row(struct reading *reading, const struct match_resu
     if (scores->rows[scores->n_rows++].index == NULL) {
         return fail_memory(error);
     }
+    scores->n_unanswered += is_unanswered;
     TRY(count(scores, SCORE_OVERALL, "Overall", &split, result, error));
     for (size_t i = 0; i < sizeof labels / sizeof *labels; i++) {
         TRY(read_cell(reading, labels[i].column, &label, error));
@@ -333,20 +335,21 @@ static enum omma_status score_row(struct reading *reading, size_t number, struct
     struct scores *scores = reading->scores;
     struct match_value prediction;
     struct match_result result;
+    bool is_unanswered;
 
     TRY(table_row_read(&scores->table, number, &reading->row, error));
     TRY(read_cell(reading, reading->columns->prediction, &prediction, error));
+    is_unanswered = slice_contains(prediction.text, slice_of(SCORE_NO_ANSWER));
     if (scores->rule == SCORE_MATHVISTA) {
         TRY(score_mathvista(reading, &prediction, &result, error));
     } else {
         TRY(score_choice(reading, &prediction, &result, error));
     }
     if (scores->rule == SCORE_CIRCULAR) {
-        *turn = (struct turn){.number = number, .result = result};
+        *turn = (struct turn){.number = number, .result = result, .is_unanswered = is_unanswered};
         return read_turn(reading, turn, error);
     }
-    return add_row(reading, &result, number,
-                   slice_contains(prediction.text, slice_of(SCORE_NO_ANSWER)), error);
+    return add_row(reading, &result, number, is_unanswered, error);
 }
 
 static int by_group(const void *a, const void *b)
@@ -394,7 +397,8 @@ static enum omma_status score_groups(struct reading *reading, struct turn *turns
         verdict = verdict_of(turns + begin, n);
         status = table_row_read(&reading->scores->table, main_turn->number, &reading->row, error);
         if (status == OMMA_OK) {
-            status = add_row(reading, &verdict.result, verdict.number, false, error);
+            status =
+                add_row(reading, &verdict.result, verdict.number, verdict.is_unanswered, error);
         }
         end_reading(reading);
         TRY(status);

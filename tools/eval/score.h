@@ -59,6 +59,7 @@ struct scores {
     enum score_rule rule;
     struct score_row *rows; /* in the order of the file */
     size_t n_rows, rows_capacity;
+    size_t n_unanswered;        /* of these rows */
     struct score_group *groups; /* sorted by kind, name and split */
     size_t n_groups, groups_capacity;
 };
