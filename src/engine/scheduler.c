@@ -10,6 +10,10 @@
 #include "engine/generation.h"
 #include "platform/clock.h"
 
+/* Of prompts, in a pass that answers wait for: a pass of so many takes a few times as long as one
+ * of answers alone (doc/performance.md). */
+enum { TOKENS_BESIDE_ANSWERS = 32 };
+
 /* What a generation has of a pass. */
 struct part {
     struct omma_generation *generation;
@@ -497,10 +501,21 @@ static void plan_answers(struct omma_scheduler *scheduler)
     }
 }
 
-/* Prompts in what the answers leave of a chunk. */
+/* The tokens of a pass: a chunk, and where an answer waits for it, few. */
+static size_t pass_tokens(const struct omma_scheduler *scheduler)
+{
+    size_t chunk = scheduler->engine->prefill_chunk, n_answers = 0;
+
+    for (size_t i = 0; i < scheduler->n_active; i++) {
+        n_answers += scheduler->active[i]->stage == OMMA_GENERATION_ANSWER;
+    }
+    return n_answers > 0 ? omma_min(chunk, n_answers + TOKENS_BESIDE_ANSWERS) : chunk;
+}
+
+/* Prompts in what the answers leave of a pass. */
 static void plan_prompts(struct omma_scheduler *scheduler)
 {
-    size_t chunk = scheduler->engine->prefill_chunk;
+    size_t chunk = pass_tokens(scheduler);
     size_t left = chunk > scheduler->n_rows ? chunk - scheduler->n_rows : 1;
     struct omma_generation *g;
 

@@ -4,8 +4,9 @@
  * A step of the engine's thread: requests that came are lined up; those that were cancelled or are
  * late end; others take the free places; tiles go to the vision pool and come back (without one, a
  * tile of one request is encoded); and one pass over the language model's weights takes the last
- * token of every answer and, up to a chunk in all, tokens of prompts. So an answer waits for one
- * chunk at most (without a pool, and one tile), however long other prompts are.
+ * token of every answer and tokens of prompts, up to a chunk in all, or few where there are
+ * answers. So these wait for a small chunk at most (without a pool, and one tile), however long
+ * other prompts are.
  *
  * Places, tiles and chunks go to the largest priority first; within one, places in the order of
  * arrival, tiles and chunks in turn.

@@ -451,6 +451,37 @@ static void test_a_fault_is_its_own(void **state)
     free(path);
 }
 
+/* With the default chunk a prompt alone is computed at once; beside an answer it is in pieces, so
+ * that the answer gets a token every 32 of them. */
+static void test_few_tokens_beside_an_answer(void **state)
+{
+    enum { N_IDS = 500, N_BESIDE = 32 };
+    const struct world *world = *state;
+    struct omma_engine *engine = omma_test_make_engine(world->model, NULL);
+    struct omma_session *answering = omma_test_make_session(engine, NULL),
+                        *reading = omma_test_make_session(engine, NULL);
+    struct omma_request request;
+    struct omma_test_answer answer;
+    struct omma_error error;
+    int32_t ids[N_IDS];
+
+    for (size_t i = 0; i < 2; i++) {
+        fill_ids(ids, N_IDS, (int32_t)i);
+        request = endless(ids, N_IDS);
+        request.max_new_tokens = 1;
+        omma_test_ask(reading, &request, &answer);
+        assert_int_equal(answer.n_chunks, i == 0 ? 1 : (N_IDS + N_BESIDE - 1) / N_BESIDE);
+        if (i == 0) {
+            request = endless(ids, 2);
+            assert_ok(omma_session_submit(answering, &request, &error));
+            wait_for_token(answering);
+        }
+    }
+    omma_session_destroy(&answering);
+    omma_session_destroy(&reading);
+    omma_engine_destroy(&engine);
+}
+
 static void test_options(void **state)
 {
     const struct world *world = *state;
@@ -471,6 +502,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_gets_its_own_answer),
         cmocka_unit_test(test_prompts_take_turns_beside_an_answer),
+        cmocka_unit_test(test_few_tokens_beside_an_answer),
         cmocka_unit_test(test_priorities),
         cmocka_unit_test(test_full_queue),
         cmocka_unit_test(test_deadline_of_an_answer),
