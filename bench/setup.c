@@ -53,15 +53,14 @@ void bench_setup_close(struct bench_setup *setup)
     omma_team_destroy(&setup->team);
 }
 
-static void print_peak(const char *name, const struct omma_peak *peak, size_t n_threads)
+static void print_peak(const char *name, const struct omma_peak *peak)
 {
     if (peak->per_s == 0) {
         printf("%-20snone on this tier\n", name);
         return;
     }
-    printf("%-20s%.1f G/s; %g a cycle and thread would be %.1f G/s at that pass's clock%s\n", name,
-           peak->per_s * 1e-9, peak->per_step * peak->steps_per_cycle,
-           peak->per_step * peak->steps_per_cycle * peak->clock_hz * (double)n_threads * 1e-9,
+    printf("%-20s%.1f G/s, %.1f a cycle and thread; %g are known of this CPU%s\n", name,
+           peak->per_s * 1e-9, peak->per_cycle, peak->known_per_cycle,
            peak->counts ? "" : ": does not count");
 }
 
@@ -85,7 +84,7 @@ void bench_setup_print(const struct bench_setup *setup)
         printf("known of this CPU   nothing with %zu threads: no row in doc/performance.md\n",
                limits->n_threads);
     }
-    print_peak("f32 multiply-adds", &limits->f32, limits->n_threads);
-    print_peak("bf16 multiply-adds", &limits->bf16, limits->n_threads);
-    print_peak("int8 multiply-adds", &limits->i8, limits->n_threads);
+    print_peak("f32 multiply-adds", &limits->f32);
+    print_peak("bf16 multiply-adds", &limits->bf16);
+    print_peak("int8 multiply-adds", &limits->i8);
 }

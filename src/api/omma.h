@@ -807,9 +807,11 @@ const char *omma_tensor_file_metadata(const struct omma_tensor_file *file, const
 struct omma_peak {
     double per_s;    /* multiply-adds of single elements; 0: the tier has none of the kind */
     double per_step; /* of one instruction, or of the shortest chain of them that adds products */
-    double steps_per_cycle; /* of a thread: the multiple of a half that is nearest */
-    double clock_hz;        /* of the threads in that pass, their mean */
-    bool counts; /* per_s is within 3 % of per_step x steps_per_cycle x clock_hz x threads */
+    double clock_hz; /* of the threads in that pass, their mean */
+    double per_cycle, known_per_cycle; /* of a thread, as measured at that clock, and the row of
+                                          this CPU and tier in doc/performance.md; 0: there is none
+                                        */
+    bool counts;                       /* they are within 3 % of each other */
 };
 
 /* What the machine does at most, as measured; fractions are taken of these. */

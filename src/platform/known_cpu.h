@@ -1,8 +1,8 @@
 /*
- * known_cpu.h - which CPU this is, and how fast the ones that were measured read memory.
+ * known_cpu.h - which CPU this is; how fast known ones read memory, and how much they multiply.
  *
- * The table is the one of doc/performance.md, "Read bandwidth" (tests/platform/known_cpu.c keeps
- * them equal).  A measured bandwidth counts as a limit only beside a row.
+ * The tables are those of doc/performance.md, "Limits" (tests/platform/known_cpu.c keeps them
+ * equal).  What is measured counts as a limit only beside a row.
  */
 #ifndef OMMA_PLATFORM_KNOWN_CPU_H
 #define OMMA_PLATFORM_KNOWN_CPU_H
@@ -40,5 +40,24 @@ const struct omma_known_read *omma_known_read_find(const struct omma_cpu_id *id,
 /* Whether a bandwidth is within 10 % of the row: not below the lowest, nor above the highest, by
  * more. */
 bool omma_known_read_confirms(const struct omma_known_read *row, double bytes_per_s);
+
+/* Multiply-adds of elements a cycle, of a thread that has a core to itself, by the instructions of
+ * one tier; 0: the tier has none, or it is not known. */
+struct omma_known_peaks {
+    const char *title;
+    const char *vendor;
+    unsigned family, first_model, last_model;
+    const char *isa;
+    double f32, bf16, i8;
+};
+
+/* All rows; the last one's title is NULL. */
+const struct omma_known_peaks *omma_known_peaks(void);
+
+/* The row of this CPU and tier; NULL if there is none. */
+const struct omma_known_peaks *omma_known_peaks_find(const struct omma_cpu_id *id, const char *isa);
+
+/* Whether what was measured a cycle is within 3 % of what is known; not if nothing is, 0. */
+bool omma_known_peak_confirms(double known, double per_cycle);
 
 #endif

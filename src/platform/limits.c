@@ -32,7 +32,6 @@ enum {
 
 /* Shorter than a time slice, so that on a busy machine some passes run undisturbed. */
 static const double compute_pass_s = 0.003;
-static const double peak_tolerance = 0.03;
 
 /* Streams of a thread, and bytes that each prefetches ahead. */
 static const struct pattern {
@@ -373,12 +372,11 @@ static void measure_compute(struct omma_thread *self, void *argument)
     }
 }
 
-/* The peak of one probe; does it agree with a multiple of half a step a cycle? */
+/* The peak of one probe; is it what the CPU is known to do, `known` a cycle? */
 static struct omma_peak find_peak(struct omma_team *team, struct measurement *measurement,
-                                  uint64_t (*compute)(uint64_t n_rounds))
+                                  uint64_t (*compute)(uint64_t n_rounds), double known)
 {
-    struct omma_peak peak = {0};
-    double steps_per_cycle;
+    struct omma_peak peak = {.known_per_cycle = known};
 
     measurement->compute = compute;
     measurement->best_rate = 0;
@@ -390,20 +388,27 @@ static struct omma_peak find_peak(struct omma_team *team, struct measurement *me
     peak.clock_hz = measurement->best_clock_hz;
     peak.per_step = (double)compute(1) / (double)measurement->probes->steps_per_round;
     if (peak.per_s > 0) {
-        steps_per_cycle =
-            peak.per_s / (peak.per_step * peak.clock_hz * (double)omma_team_n_threads(team));
-        peak.steps_per_cycle = fmax(0.5, round(2 * steps_per_cycle) / 2);
-        peak.counts = fabs(steps_per_cycle / peak.steps_per_cycle - 1) <= peak_tolerance;
+        peak.per_cycle = peak.per_s / (peak.clock_hz * (double)omma_team_n_threads(team));
+        peak.counts = omma_known_peak_confirms(known, peak.per_cycle);
     }
     return peak;
 }
 
 static void find_peaks(struct omma_team *team, struct measurement *measurement,
-                       struct omma_limits *limits)
+                       const struct omma_known_peaks *known, struct omma_limits *limits)
 {
-    limits->f32 = find_peak(team, measurement, measurement->probes->f32_fma);
-    limits->bf16 = find_peak(team, measurement, measurement->probes->bf16_dot);
-    limits->i8 = find_peak(team, measurement, measurement->probes->i8_dot);
+    const struct omma_limits_probes *probes = measurement->probes;
+    const struct omma_known_peaks none = {0};
+    struct omma_cpu_id id;
+
+    if (known == NULL && limits->isa != NULL) {
+        omma_cpu_identify("", &id);
+        known = omma_known_peaks_find(&id, limits->isa);
+    }
+    known = known != NULL ? known : &none;
+    limits->f32 = find_peak(team, measurement, probes->f32_fma, known->f32);
+    limits->bf16 = find_peak(team, measurement, probes->bf16_dot, known->bf16);
+    limits->i8 = find_peak(team, measurement, probes->i8_dot, known->i8);
     if (measurement->clock_hz == 0) { /* no probe at all */
         omma_team_run(team, measure_compute, measurement);
     }
@@ -446,7 +451,7 @@ enum omma_status omma_limits_of_team(struct omma_team *team,
         close_memory(&measurement);
     }
     judge_read(&found);
-    find_peaks(team, &measurement, &found);
+    find_peaks(team, &measurement, options->known_peaks, &found);
     *limits = found;
 done:
     free(measurement.laps);

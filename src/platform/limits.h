@@ -35,6 +35,7 @@ struct omma_limits_options {
     const struct omma_topology
         *topology; /* not NULL: pages that are made come from its node `node` */
     size_t node;
+    const struct omma_known_peaks *known_peaks; /* NULL: the row of this CPU and isa */
     size_t read_bytes; /* 0: 8 times what all L3 caches hold, 256 MiB at least, a quarter of the
                           available memory at most */
 };
@@ -45,7 +46,8 @@ struct omma_limits_options {
  * taken.  A pass lasts from the first thread's start to the last one's end.
  *
  * Peaks are the best of many passes of 3 ms, each beside a chain of dependent additions on the same
- * cores, which tells their clock: one addition a cycle.
+ * cores, which tells their clock: one addition a cycle.  They count beside a row of what is known:
+ * a neighbour on the other half of a core halves them, and leaves that chain as it is.
  *
  * Fails with OMMA_STATUS_RESOURCES if the memory cannot be had.
  */

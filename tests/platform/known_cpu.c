@@ -1,5 +1,5 @@
-/* Which CPU /proc/cpuinfo describes; the table of bandwidths, which is that of doc/performance.md.
- */
+/* Which CPU /proc/cpuinfo describes; the tables of what is known, which are those of
+ * doc/performance.md. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,10 +32,14 @@ static void test_x86(void **state)
     assert_string_equal(omma_known_read_find(&id, 1)->title, "AMD EPYC, Zen 4");
     assert_int_equal(omma_known_read_find(&id, 2)->n_threads, 2);
     assert_null(omma_known_read_find(&id, 1000));
+    assert_true(omma_known_peaks_find(&id, "avx512bf16")->bf16 == 32);
+    assert_null(omma_known_peaks_find(&id, "neon"));
     id.model = 1;
     assert_string_equal(omma_known_read_find(&id, 1)->title, "AMD EPYC, Zen 3");
+    assert_null(omma_known_peaks_find(&id, "avx512bf16"));
     id.family = 6;
     assert_null(omma_known_read_find(&id, 1));
+    assert_null(omma_known_peaks_find(&id, "avx2"));
 }
 
 static void test_arm(void **state)
@@ -76,6 +80,12 @@ static void test_tolerance(void **state)
     assert_true(omma_known_read_confirms(&row, 18.1e9));
     assert_true(omma_known_read_confirms(&row, 43.9e9));
     assert_false(omma_known_read_confirms(&row, 44.1e9));
+    assert_true(omma_known_peak_confirms(64, 62.1));
+    assert_true(omma_known_peak_confirms(64, 65.9));
+    assert_false(omma_known_peak_confirms(64, 62));
+    assert_false(omma_known_peak_confirms(64, 32)); /* half a core */
+    assert_false(omma_known_peak_confirms(64, 66));
+    assert_false(omma_known_peak_confirms(0, 64));
 }
 
 /* The line that doc/performance.md must have for a row. */
@@ -86,9 +96,9 @@ static void row_text(const struct omma_known_read *row, char *text, size_t capac
              row->high);
 }
 
-static size_t count_rows(const char *text)
+static size_t count_rows(const char *text, const char *head)
 {
-    const char *at = strstr(text, "\n| CPU | vendor | family | models | threads | GB/s |\n");
+    const char *at = strstr(text, head);
     size_t n = 0;
 
     assert_non_null(at);
@@ -98,22 +108,36 @@ static size_t count_rows(const char *text)
     return n - 1; /* less the rule below the head */
 }
 
-static void test_table_of_the_documentation(void **state)
+static void assert_line(const char *text, const char *line)
+{
+    if (strstr(text, line) == NULL) {
+        fail_msg("doc/performance.md lacks the line%s", line);
+    }
+}
+
+static void test_tables_of_the_documentation(void **state)
 {
     char *path = omma_test_source("doc/performance.md"), *text = omma_test_read(path, NULL);
+    char line[256];
     size_t n = 0;
 
     (void)state;
     for (const struct omma_known_read *row = omma_known_reads(); row->title != NULL; row++, n++) {
-        char line[256];
-
         assert_true(0 < row->low && row->low <= row->high);
         row_text(row, line, sizeof line);
-        if (strstr(text, line) == NULL) {
-            fail_msg("doc/performance.md lacks the line%s", line);
-        }
+        assert_line(text, line);
     }
-    assert_int_equal(count_rows(text), n);
+    assert_int_equal(count_rows(text, "\n| CPU | vendor | family | models | threads | GB/s |\n"),
+                     n);
+    n = 0;
+    for (const struct omma_known_peaks *row = omma_known_peaks(); row->title != NULL; row++, n++) {
+        snprintf(line, sizeof line, "\n| %s | %s | %u | %u to %u | %s | %g | %g | %g |\n",
+                 row->title, row->vendor, row->family, row->first_model, row->last_model, row->isa,
+                 row->f32, row->bf16, row->i8);
+        assert_line(text, line);
+    }
+    assert_int_equal(
+        count_rows(text, "\n| CPU | vendor | family | models | tier | f32 | bf16 | int8 |\n"), n);
     free(text);
     free(path);
 }
@@ -125,7 +149,7 @@ int main(void)
         cmocka_unit_test(test_arm),
         cmocka_unit_test(test_unknown),
         cmocka_unit_test(test_tolerance),
-        cmocka_unit_test(test_table_of_the_documentation),
+        cmocka_unit_test(test_tables_of_the_documentation),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

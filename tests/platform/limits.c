@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "platform/known_cpu.h"
 #include "platform/limits.h"
 #include "support/support.h"
 
@@ -70,11 +71,13 @@ static uint64_t five_for_four(uint64_t n_rounds)
     return n_rounds == 1 ? 4 * STEPS : add_in_chain(n_rounds, 5 * STEPS * n_rounds);
 }
 
-static void measure(size_t n_threads, const struct omma_limits_probes *probes, size_t read_bytes,
-                    struct omma_limits *limits)
+static void measure_known(size_t n_threads, const struct omma_limits_probes *probes,
+                          size_t read_bytes, const struct omma_known_peaks *known_peaks,
+                          struct omma_limits *limits)
 {
     struct omma_team_options options = {.n_threads = n_threads};
-    struct omma_limits_options memory = {.isa = "none", .read_bytes = read_bytes};
+    struct omma_limits_options memory = {
+        .isa = "none", .read_bytes = read_bytes, .known_peaks = known_peaks};
     struct omma_team *team;
     struct omma_error error;
 
@@ -82,6 +85,12 @@ static void measure(size_t n_threads, const struct omma_limits_probes *probes, s
     assert_ok(omma_limits_of_team(team, probes, &memory, limits, &error));
     omma_team_destroy(&team);
     assert_int_equal(limits->n_threads, n_threads);
+}
+
+static void measure(size_t n_threads, const struct omma_limits_probes *probes, size_t read_bytes,
+                    struct omma_limits *limits)
+{
+    measure_known(n_threads, probes, read_bytes, NULL, limits);
 }
 
 static void assert_rate(double rate)
@@ -158,22 +167,29 @@ static void test_memory_that_cannot_be_had(void **state)
     omma_team_destroy(&team);
 }
 
-/* A peak counts if it is a whole or half number of steps a cycle.  No time is judged: both are the
- * same additions, and only one claims what it does. */
-static void test_steps_a_cycle(void **state)
+/* A peak counts if it is what the CPU is known to do a cycle.  No time is judged: both are the same
+ * additions, and only one claims what it does. */
+static void test_known_peaks(void **state)
 {
     const struct omma_limits_probes honest = {.f32_fma = one_a_cycle, .steps_per_round = STEPS};
     const struct omma_limits_probes boasting = {.f32_fma = five_for_four, .steps_per_round = STEPS};
+    const struct omma_known_peaks known = {.f32 = 4}, twice = {.f32 = 8};
     struct omma_limits limits;
 
     (void)state;
     measure(1, &honest, 4096, &limits);
     assert_true(limits.f32.per_step == 4);
+    assert_true(limits.f32.known_per_cycle == 0);
+    assert_false(limits.f32.counts); /* no row has that tier */
+    measure_known(1, &honest, 4096, &twice, &limits);
+    assert_false(limits.f32.counts); /* a core of which half is there */
+    measure_known(1, &honest, 4096, &known, &limits);
+    assert_true(limits.f32.known_per_cycle == 4);
     if (!limits.f32.counts) {
         skip(); /* a machine so busy that even the best pass was disturbed */
     }
-    assert_true(limits.f32.steps_per_cycle == 1);
-    measure(1, &boasting, 4096, &limits);
+    assert_true(fabs(limits.f32.per_cycle / 4 - 1) <= 0.03);
+    measure_known(1, &boasting, 4096, &known, &limits);
     assert_false(limits.f32.counts);
 }
 
@@ -219,7 +235,7 @@ int main(void)
         cmocka_unit_test(test_one_page),
         cmocka_unit_test(test_memory_that_cannot_be_had),
         cmocka_unit_test(test_memory_of_the_model),
-        cmocka_unit_test(test_steps_a_cycle),
+        cmocka_unit_test(test_known_peaks),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

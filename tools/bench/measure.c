@@ -207,7 +207,9 @@ static void divide_by_peak(const struct bench_subject *subject, const struct omm
     const struct omma_peak *peak = bench_peak(subject->info, limits, test->bound, &name);
 
     if (!peak->counts) {
-        test->no_fraction = "the peak measured disagrees with the clock";
+        test->no_fraction = peak->known_per_cycle > 0
+                                ? "the peak measured is not what this CPU is known to do"
+                                : "no peak of this CPU and tier is known";
         return;
     }
     for (size_t i = 0; i < test->samples_s.n_values; i++) {

@@ -47,12 +47,15 @@ static const char *bound_name(const struct bench_result *result, const struct be
  * Markdown
  * --------------------------------------------------------------------------------------------- */
 
-static void print_peak(const char *name, const struct omma_peak *peak, size_t n_threads)
+static void print_peak(const char *name, const struct omma_peak *peak)
 {
     if (peak->per_s > 0) {
-        printf(", %s %.1f G/s (%g a cycle and thread at %.2f GHz%s)", name, peak->per_s * 1e-9,
-               peak->per_s / ((double)n_threads * peak->clock_hz), peak->clock_hz * 1e-9,
-               peak->counts ? "" : ": does not count");
+        printf(", %s %.1f G/s (%.3g a cycle and thread at %.2f GHz", name, peak->per_s * 1e-9,
+               peak->per_cycle, peak->clock_hz * 1e-9);
+        if (!peak->counts) {
+            printf(": does not count, %g known of this CPU", peak->known_per_cycle);
+        }
+        printf(")");
     }
 }
 
@@ -65,9 +68,9 @@ static void print_limits(const struct omma_limits *limits)
                limits->read_counts ? "" : "does not count: ", limits->known_low * 1e-9,
                limits->known_high * 1e-9);
     }
-    print_peak("f32", &limits->f32, limits->n_threads);
-    print_peak("bf16", &limits->bf16, limits->n_threads);
-    print_peak("int8", &limits->i8, limits->n_threads);
+    print_peak("f32", &limits->f32);
+    print_peak("bf16", &limits->bf16);
+    print_peak("int8", &limits->i8);
     printf("  \n");
 }
 
@@ -133,9 +136,9 @@ static json_t *samples_json(const struct bench_samples *samples)
 
 static json_t *peak_json(const struct omma_peak *peak)
 {
-    return json_pack("{s:f, s:f, s:f, s:f, s:b}", "per_s", peak->per_s, "per_step", peak->per_step,
-                     "steps_per_cycle", peak->steps_per_cycle, "clock_hz", peak->clock_hz, "counts",
-                     (int)peak->counts);
+    return json_pack("{s:f, s:f, s:f, s:f, s:f, s:b}", "per_s", peak->per_s, "per_step",
+                     peak->per_step, "clock_hz", peak->clock_hz, "per_cycle", peak->per_cycle,
+                     "known_per_cycle", peak->known_per_cycle, "counts", (int)peak->counts);
 }
 
 static json_t *limits_json(const struct omma_limits *limits)

@@ -81,12 +81,20 @@ static void print_tiers(const char *isa)
     }
 }
 
+static const char *why_not(const struct omma_peak *peak)
+{
+    if (peak->counts) {
+        return "";
+    }
+    return peak->known_per_cycle > 0 ? " (not what this CPU is known to do: other load?)"
+                                     : " (nothing to hold it against is known of this CPU)";
+}
+
 static void print_peak(const char *name, const struct omma_peak *peak)
 {
     if (peak->per_s > 0) {
-        printf("%-15s %.0f G multiply-adds/s, %g a cycle and thread%s\n", name, giga(peak->per_s),
-               peak->per_step * peak->steps_per_cycle,
-               peak->counts ? "" : " (does not fit the clock: other load?)");
+        printf("%-15s %.0f G multiply-adds/s, %.3g a cycle and thread%s\n", name, giga(peak->per_s),
+               peak->per_cycle, why_not(peak));
     }
 }
 
@@ -241,7 +249,7 @@ static json_t *json_of_peak(const struct omma_peak *peak)
         return json_null();
     }
     json_out_set(&out, "per_s", json_real(peak->per_s));
-    json_out_set(&out, "per_cycle", json_real(peak->per_step * peak->steps_per_cycle));
+    json_out_set(&out, "per_cycle", json_real(peak->per_cycle));
     json_out_set(&out, "counts", json_boolean(peak->counts));
     return out.value;
 }
