@@ -1,6 +1,7 @@
 /* Opening, the rows that are left, computing them: in the order in which run.h tells it. */
 #include "tools/batch/run.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -161,6 +162,22 @@ enum omma_status run_find_rows(struct run *run, const uint64_t *chosen, size_t n
     return journal_set_note(run->journal, "rows", text, error);
 }
 
+/* Of this process; under mpirun the others have encoded tiles too. */
+static void note_speed(const struct run *run, const struct runner_result *result)
+{
+    struct omma_engine_stats stats;
+
+    message_note(run->messages, "%zu rows in %.1f s, %.1f tokens/s", result->n_done,
+                 result->elapsed_s, (double)result->n_tokens / result->elapsed_s);
+    omma_engine_stats(run->engine, &stats);
+    if (stats.n_tiles + stats.cached_tiles > 0) {
+        message_note(run->messages,
+                     "%" PRIu64 " tiles encoded, in %.0f %% of the time; %" PRIu64
+                     " taken from the image cache",
+                     stats.n_tiles, 100 * stats.encode_s / result->elapsed_s, stats.cached_tiles);
+    }
+}
+
 enum omma_status run_write_notes(struct run *run, const struct journal_setting *own, size_t n_own,
                                  struct omma_error *error)
 {
@@ -203,8 +220,7 @@ int run_compute(struct run *run, const struct row_source *source, struct omma_er
     if (crew_is_hand(run->crew)) {
         return OMMA_OK;
     }
-    message_note(run->messages, "%zu rows in %.1f s, %.1f tokens/s", result.n_done,
-                 result.elapsed_s, (double)result.n_tokens / result.elapsed_s);
+    note_speed(run, &result);
     if (run->n_done + result.n_done < run->n_rows) {
         message_warning(run->messages,
                         "interrupted: %zu of %zu rows are kept; the same command goes on",
