@@ -84,6 +84,37 @@ static void test_scores(void **state)
     expect_scores("MathVista_MINI", SCORE_MATHVISTA, 120, 6);
 }
 
+/* Right, and then undecided or wrong, is no hit; rows without their group's first are left out. */
+static void test_circles(void **state)
+{
+    static const char text[] = "index\tA\tB\tanswer\tprediction\n"
+                               "1\tred\tblue\tA\tA\n1000001\tblue\tred\tB\tno idea at all, sorry\n"
+                               "2\tred\tblue\tA\tA\n1000002\tblue\tred\tB\tA\n"
+                               "1000003\tred\tblue\tA\tA\n3\tblue\tred\tB\tB\n"
+                               "1000004\tred\tblue\tA\tA\n";
+    static const bool hits[] = {false, false, true};
+    static const enum match_rule rules[] = {MATCH_NONE, MATCH_LETTER, MATCH_LETTER};
+    static const size_t deciders[] = {1, 3, 5};
+    char *folder = omma_test_folder(), *path = omma_test_join(folder, "x.tsv");
+    struct scores scores;
+    struct omma_error error;
+
+    (void)state;
+    omma_test_write(path, text, sizeof text - 1);
+    assert_ok(scores_open(path, "MMBench_X", &scores, &error));
+    assert_int_equal(scores.n_rows, 3);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(scores.rows[i].result.is_hit, hits[i]);
+        assert_int_equal(scores.rows[i].result.rule, rules[i]);
+        assert_int_equal(scores.rows[i].decider, deciders[i]);
+    }
+    assert_int_equal(scores_overall(&scores).n_hits, 1);
+    assert_int_equal(scores_overall(&scores).n_undecided, 1);
+    scores_close(&scores);
+    free(path);
+    free(folder);
+}
+
 static void expect_list(const char *text, const char *expected)
 {
     struct literal_list list;
@@ -158,6 +189,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_scores),
+        cmocka_unit_test(test_circles),
         cmocka_unit_test(test_lists),
         cmocka_unit_test(test_refused),
     };
