@@ -177,7 +177,9 @@ static void test_refused(void **state)
     (void)state;
     expect_refused("index\tA\tB\tanswer\n1\tx\ty\tA\n", "SEEDBench_IMG",
                    "no column \"prediction\"");
-    expect_refused("index\tanswer\tprediction\n1\tx\ty\n", "DocVQA_VAL", "no column \"A\"");
+    expect_refused("index\tanswer\tprediction\n1\tx\ty\n", "SEEDBench_IMG", "no column \"A\"");
+    expect_refused("index\tquestion\tanswer\tprediction\n1\tq\tx\ty\n", "DocVQA_VAL",
+                   "no suite of multiple choice");
     expect_refused("index\tA\tB\tanswer\tprediction\n1\tx\ty\tA\tA\n", "MME-RealWorld", "MME");
     expect_refused("index\tA\tB\tanswer\tprediction\nq1\tx\ty\tA\tA\n", "MMBench", "row 1: index");
     expect_refused("index\tprediction\tanswer\tquestion_type\tanswer_type\tchoices\tanswer_option\n"

@@ -11,10 +11,10 @@
 #include <string.h>
 
 #include "tools/chat/base64.h"
-#include "tools/eval/score.h"
+#include "tools/eval/suite_kind.h"
 #include "tools/utf8.h"
 
-enum { N_LETTERS = 26, TILES_IN_ALL = 64, MANY_TILES = 12, FEW_TILES = 6 };
+enum { TILES_IN_ALL = 64, FEW_TILES = 6 };
 
 static const char with_a_letter[] =
     "Answer with the option's letter from the given choices directly.";
@@ -35,33 +35,55 @@ static const char question_cot[] =
     "'Answer: \\boxed{$FINAL_ANSWER}' (without quotes), where 'FINAL_ANSWER' is your conclusion "
     "based on the reasoning provided. " COT_TAIL;
 
+#define FEW_WORDS "Answer the question using a single word or phrase."
+
+/* Whether the suite's name has one of the parts, which NULL ends: listinstr(). */
+static bool has_part(const char *suite, const char *const *parts)
+{
+    while (*parts != NULL && strstr(suite, *parts) == NULL) {
+        parts++;
+    }
+    return *parts != NULL;
+}
+
+/* set_max_num(). */
+static const struct {
+    size_t max_tiles;
+    const char *parts[11];
+} tiles_of_suites[] = {
+    {12,
+     {"ChartQA_TEST", "MMMU_DEV_VAL", "MMMU_TEST", "MME-RealWorld", "VCR_EN", "VCR_ZH", "OCRVQA",
+      "BMMR"}},
+    {18, {"DocVQA_VAL", "DocVQA_TEST", "DUDE", "MMLongBench_DOC", "SLIDEVQA"}},
+    {24, {"InfoVQA_VAL", "InfoVQA_TEST", "OCRBench", "HRBench4K", "HRBench8K"}},
+};
+
 size_t suite_max_tiles(const char *suite, size_t n_images)
 {
-    bool is_many = strstr(suite, "MMMU_DEV_VAL") != NULL || strstr(suite, "MMMU_TEST") != NULL;
-    size_t n = is_many ? MANY_TILES : FEW_TILES,
-           share = TILES_IN_ALL / (n_images > 0 ? n_images : 1);
+    size_t n = FEW_TILES, share = TILES_IN_ALL / (n_images > 0 ? n_images : 1);
 
+    for (size_t i = sizeof tiles_of_suites / sizeof *tiles_of_suites; i-- > 0;) {
+        n = has_part(suite, tiles_of_suites[i].parts) ? tiles_of_suites[i].max_tiles : n;
+    }
     n = n < share ? n : share;
     return n > 1 ? n : 1;
 }
 
 enum omma_status suite_rules_check(const struct suite_rules *rules, struct omma_error *error)
 {
-    enum score_rule rule;
+    enum suite_kind kind = suite_kind_of(rules->suite);
 
-    TRY(score_rule_of(rules->suite, &rule, error));
-    if (strstr(rules->suite, "MUIRBench") != NULL) {
+    if (kind == KIND_OWN) {
         return fail(error, OMMA_STATUS_USAGE,
-                    "%s: VLMEvalKit asks MUIRBench in a way of its own, which is not here",
+                    "%s: VLMEvalKit asks this suite in a way of its own, which is not here",
                     rules->suite);
     }
-    if (rule != SCORE_MATHVISTA && (table_column(rules->table, "A") == TABLE_NO_COLUMN ||
-                                    table_column(rules->table, "B") == TABLE_NO_COLUMN)) {
-        return fail(
-            error, OMMA_STATUS_USAGE,
-            "%s: no columns \"A\" and \"B\"; suites without options are asked and scored in "
-            "ways that are not here, but for MathVista",
-            rules->table->path);
+    if (kind == KIND_CHOICE && (table_column(rules->table, "A") == TABLE_NO_COLUMN ||
+                                table_column(rules->table, "B") == TABLE_NO_COLUMN)) {
+        return fail(error, OMMA_STATUS_USAGE,
+                    "%s: no columns \"A\" and \"B\"; %s is a suite of multiple choice, or one "
+                    "that VLMEvalKit does not know",
+                    rules->table->path, rules->suite);
     }
     if (table_column(rules->table, "question") == TABLE_NO_COLUMN ||
         table_column(rules->table, "image") == TABLE_NO_COLUMN ||
@@ -147,14 +169,15 @@ static void take_out(struct text *text, const char *part)
     text->n_bytes = n;
 }
 
-/* "<Image-1><Image-2>", to be released; NULL without memory. */
-static char *image_names(size_t n_images)
+/* "<Image-1><Image-2>", or "<image> <image>", to be released; NULL without memory. */
+static char *image_names(size_t n_images, bool is_numbered)
 {
     char *names = malloc(n_images * 32 + 1);
     size_t n = 0;
 
     for (size_t i = 0; names != NULL && i < n_images; i++) {
-        n += (size_t)sprintf(names + n, "<Image-%zu>", i + 1);
+        n += (size_t)(is_numbered ? sprintf(names + n, "<Image-%zu>", i + 1)
+                                  : sprintf(names + n, i > 0 ? " <image>" : "<image>"));
     }
     return names;
 }
@@ -167,28 +190,63 @@ static bool end_text(FILE *out, struct text *text)
     return fclose(out) == 0 && is_good && text->bytes != NULL;
 }
 
+/* What build_multi_choice_prompt() ends with. */
+static const char *choice_ending(const struct text *question, size_t n_options)
+{
+    bool is_chinese = has_chinese(question->bytes, question->n_bytes);
+
+    if (n_options == 0) {
+        return is_chinese ? "请直接回答问题。" : "Answer the question directly.";
+    }
+    return is_chinese ? "请直接回答选项字母。" : with_a_letter;
+}
+
+static const char *const verbatim[] = {
+    "MathVerse", "MathVista",  "MathVision", "VCR",        "MTVQA",    "MMVet",
+    "MMDU",      "CRPE",       "MIA-Bench",  "MM-Math",    "DynaMath", "QSpatial",
+    "WeMath",    "LogicVista", "MM-IFEval",  "ChartMimic", "MMReason", NULL};
+
+/* What build_prompt() puts behind a question of the other kinds; "" where it takes the question as
+ * it is. */
+static const char *ending_of(const char *suite, enum suite_kind kind)
+{
+    static const char *const in_detail[] = {"LLaVABench", "WildVision", NULL};
+    static const char *const few[] = {"OCRVQA",  "TextVQA",         "ChartQA", "DocVQA",
+                                      "InfoVQA", "OCRBench",        "DUDE",    "SLIDEVQA",
+                                      "GQA",     "MMLongBench_DOC", NULL};
+    static const char *const strict[] = {"HallusionBench", "AMBER", NULL};
+
+    if (kind == KIND_YES_NO) {
+        return strstr(suite, "MME") != NULL ? " " FEW_WORDS
+               : has_part(suite, strict)    ? " Please answer yes or no. " FEW_WORDS
+                                            : "";
+    }
+    if (kind == KIND_QUESTION) {
+        return has_part(suite, in_detail) ? "\nAnswer this question in detail."
+               : has_part(suite, few) || !has_part(suite, verbatim) ? "\n" FEW_WORDS
+                                                                    : "";
+    }
+    return "";
+}
+
 /* build_prompt(): the question as it is asked, without pictures. */
 static enum omma_status make_question(const struct suite_rules *rules, const struct table_row *row,
-                                      bool is_choice, struct text *text, struct omma_error *error)
+                                      enum suite_kind kind, struct text *text,
+                                      struct omma_error *error)
 {
     FILE *out = open_memstream(&text->bytes, &text->n_bytes);
     size_t n_options;
     enum omma_status status;
-    bool is_chinese;
 
     if (out == NULL) {
         return fail_memory(error);
     }
-    status = put_question(rules, row, is_choice, out, &n_options, error);
-    if (status == OMMA_OK && is_choice) {
+    status = put_question(rules, row, kind == KIND_CHOICE, out, &n_options, error);
+    if (status == OMMA_OK && kind == KIND_CHOICE) {
         fflush(out);
-        is_chinese = has_chinese(text->bytes, text->n_bytes);
-        fputs(n_options > 0 ? (is_chinese ? "\n请直接回答选项字母。" : "\n") : "", out);
-        fputs(n_options > 0 && !is_chinese ? with_a_letter : "", out);
-        fputs(n_options > 0 ? ""
-              : is_chinese  ? "\n请直接回答问题。"
-                            : "\nAnswer the question directly.",
-              out);
+        fprintf(out, "\n%s", choice_ending(text, n_options));
+    } else if (status == OMMA_OK) {
+        fputs(ending_of(rules->suite, kind), out);
     }
     if (!end_text(out, text)) {
         status = status == OMMA_OK ? fail_memory(error) : status;
@@ -209,50 +267,74 @@ static void put_with_cot(const struct text *question, bool is_choice, FILE *out)
     fprintf(out, "\n%s", is_choice ? choice_cot : question_cot);
 }
 
+/* The question, with the first "<image>" in it named "<Image-1>", up to the n-th; all n of them in
+ * a row, with spaces between, are left out. */
+static void put_question_of_pictures(const struct text *question, size_t n_renamed, FILE *out)
+{
+    static const char mark[] = "<image>";
+    const char *at = question->bytes, *end = at + question->n_bytes, *next;
+
+    for (size_t i = 0; i < n_renamed; i++) {
+        next = memmem(at, (size_t)(end - at), mark, strlen(mark));
+        if (next == NULL) {
+            break;
+        }
+        fwrite(at, 1, (size_t)(next - at), out);
+        fprintf(out, "<Image-%zu>", i + 1);
+        at = next + strlen(mark);
+    }
+    fwrite(at, 1, (size_t)(end - at), out);
+}
+
 /* reorganize_prompt(): the pictures' places, then the question. */
-static enum omma_status put_pictures(const struct text *question, size_t n_images,
+static enum omma_status put_pictures(const char *suite, struct text *question, size_t n_images,
                                      struct text *prompt, struct omma_error *error)
 {
+    bool is_renamed = strstr(suite, "MUIRBench") != NULL, is_numbered = n_images > 1 || is_renamed;
     FILE *out = open_memstream(&prompt->bytes, &prompt->n_bytes);
-    char *names;
+    char *names = image_names(n_images, !is_renamed);
+    bool is_good;
 
-    if (out == NULL) {
+    if (out == NULL || names == NULL) {
+        if (out != NULL) {
+            fclose(out);
+        }
+        free(names);
         return fail_memory(error);
     }
-    for (size_t i = 0; n_images > 1 && i < n_images; i++) {
+    if (is_renamed) {
+        take_out(question, names);
+    }
+    for (size_t i = 0; is_numbered && i < n_images; i++) {
         fprintf(out, "Image-%zu: " SUITE_IMAGE_MARK "\n", i + 1);
     }
-    fputs(n_images == 1 ? SUITE_IMAGE_MARK "\n" : "", out);
-    fwrite(question->bytes, 1, question->n_bytes, out);
-    if (!end_text(out, prompt)) {
-        return fail_memory(error);
-    }
-    if (n_images > 1) {
-        names = image_names(n_images);
-        if (names == NULL) {
-            return fail_memory(error);
-        }
+    fputs(is_numbered ? "" : SUITE_IMAGE_MARK "\n", out);
+    put_question_of_pictures(question, is_renamed ? n_images : 0, out);
+    is_good = end_text(out, prompt);
+    if (is_good && n_images > 1 && !is_renamed) {
         take_out(prompt, names);
-        free(names);
     }
-    return OMMA_OK;
+    free(names);
+    return is_good ? OMMA_OK : fail_memory(error);
 }
 
 static enum omma_status make_text(const struct suite_rules *rules, const struct table_row *row,
                                   size_t n_images, struct text *prompt, struct omma_error *error)
 {
-    bool is_choice = strstr(rules->suite, "MathVista") == NULL;
+    enum suite_kind kind = suite_kind_of(rules->suite);
+    bool is_choice = kind == KIND_CHOICE;
+    bool has_cot = rules->has_cot && kind != KIND_YES_NO && *ending_of(rules->suite, kind) == '\0';
     struct text question = {0}, asked = {0};
     enum omma_status status;
     FILE *out;
 
-    TRY_OR(status, done, make_question(rules, row, is_choice, &question, error));
+    TRY_OR(status, done, make_question(rules, row, kind, &question, error));
     if (memmem(question.bytes, question.n_bytes, SUITE_IMAGE_MARK, strlen(SUITE_IMAGE_MARK))) {
         status = fail(error, OMMA_STATUS_PROMPT, "%s: row %zu: control characters in the question",
                       rules->table->path, row->number + 1);
         goto done;
     }
-    if (rules->has_cot) {
+    if (has_cot) {
         out = open_memstream(&asked.bytes, &asked.n_bytes);
         if (out == NULL) {
             status = fail_memory(error);
@@ -267,7 +349,7 @@ static enum omma_status make_text(const struct suite_rules *rules, const struct 
             goto done;
         }
     }
-    status = put_pictures(rules->has_cot ? &asked : &question, n_images, prompt, error);
+    status = put_pictures(rules->suite, has_cot ? &asked : &question, n_images, prompt, error);
 done:
     free(question.bytes);
     free(asked.bytes);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tools/eval/score.h"
+#include "tools/eval/suite_kind.h"
 
 /* Parts of the names of suites that look like multiple choice and are scored in another way. */
 static const char *const others[] = {
@@ -43,6 +44,12 @@ enum omma_status score_rule_of(const char *suite, enum score_rule *rule, struct 
                         "which are not here: score the predictions with VLMEvalKit",
                         suite, others[i]);
         }
+    }
+    if (suite_kind_of(suite) != KIND_CHOICE && strstr(suite, "MathVista") == NULL) {
+        return fail(error, OMMA_STATUS_USAGE,
+                    "%s: is no suite of multiple choice; rules for it are not here: score the "
+                    "predictions with VLMEvalKit",
+                    suite);
     }
     *rule = strstr(suite, "MathVista") != NULL ? SCORE_MATHVISTA
             : strstr(suite, "MMMU") != NULL    ? SCORE_MMMU
