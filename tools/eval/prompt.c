@@ -80,10 +80,11 @@ enum omma_status suite_rules_check(const struct suite_rules *rules, struct omma_
     }
     if (kind == KIND_CHOICE && (table_column(rules->table, "A") == TABLE_NO_COLUMN ||
                                 table_column(rules->table, "B") == TABLE_NO_COLUMN)) {
-        return fail(error, OMMA_STATUS_USAGE,
-                    "%s: no columns \"A\" and \"B\"; %s is a suite of multiple choice, or one "
-                    "that VLMEvalKit does not know",
-                    rules->table->path, rules->suite);
+        return fail(
+            error, OMMA_STATUS_USAGE,
+            "%s: no columns \"A\" and \"B\"; %s is multiple choice, or a name that VLMEvalKit does "
+            "not know: --suite says which suite it is",
+            rules->table->path, rules->suite);
     }
     if (table_column(rules->table, "question") == TABLE_NO_COLUMN ||
         table_column(rules->table, "image") == TABLE_NO_COLUMN ||
