@@ -574,6 +574,20 @@ enum omma_status omma_session_create(struct omma_engine *engine,
 /* Cancels what is running and waits for it. */
 void omma_session_destroy(struct omma_session **session);
 
+/* Write what the session holds to a file: tokens, what they say of pictures, keys and values, and a
+ * note of the caller's (at most 64 MiB), such as the texts.  The file is replaced at once, by way
+ * of PATH.partial. */
+enum omma_status omma_session_save(struct omma_session *session, const char *path, const void *note,
+                                   size_t n_note_bytes, struct omma_error *error);
+
+/* Let the session hold that, and nothing else: a request that begins so computes the rest alone,
+ * and encodes no picture that it holds.  *note: to be freed; a NUL stands behind its bytes.
+ * OMMA_STATUS_PROMPT for a file that is damaged, that was made by another model, tier or precision,
+ * or with other options that change what is computed, or that holds more than the context.  No
+ * request may run on the session. */
+enum omma_status omma_session_load(struct omma_session *session, const char *path, char **note,
+                                   size_t *n_note_bytes, struct omma_error *error);
+
 enum omma_role { OMMA_ROLE_USER, OMMA_ROLE_ASSISTANT };
 
 struct omma_turn {
