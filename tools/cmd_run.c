@@ -18,11 +18,12 @@
 #include "tools/placement.h"
 #include "tools/run/answer.h"
 #include "tools/run/chat.h"
+#include "tools/run/saved.h"
 #include "tools/signals.h"
 #include "tools/text_in.h"
 
 struct run_values {
-    const char *model, *prompt, *system, *schema;
+    const char *model, *prompt, *system, *schema, *session;
     struct option_list images, stops;
     struct image_values image;
     size_t max_tiles_total;
@@ -81,6 +82,8 @@ static const struct option_row rows[] = {
      .minimum = 0, .maximum = SIZE_MAX, .help = "of sampling; the same seed gives the same answer"},
     ENGINE_OPTIONS(struct run_values, engine),
     REQUEST_OPTIONS(struct run_values, engine),
+    {.name = "session", .kind = OPTION_TEXT, .argument = "FILE", FIELD(session),
+     .help = "go on with the conversation in this file, if it is there, and keep it there"},
     DRY_RUN_OPTION(struct run_values, dry_run),
     JSON_OPTION(struct run_values, json),
     VERBOSE_OPTION(struct run_values, verbose),
@@ -91,7 +94,7 @@ static const struct option_row rows[] = {
 struct runner {
     const struct run_values *values;
     struct messages *messages;
-    struct text prompt, system, schema_text;
+    struct text prompt, system, saved_system, schema_text;
     struct omma_stop *stops;
     struct omma_engine_options engine_options;
     struct omma_request request;
@@ -101,6 +104,7 @@ struct runner {
     struct pictures pictures;
     struct omma_engine *engine;
     struct omma_session *session;
+    struct chat chat;
     double load_s;
 };
 
@@ -115,6 +119,9 @@ static enum omma_status check_options(const struct invocation *invocation, struc
     if ((values->json || values->dry_run) && values->prompt == NULL) {
         return fail(error, OMMA_STATUS_USAGE, "--%s needs --prompt",
                     values->json ? "json" : "dry-run");
+    }
+    if (values->dry_run && values->session != NULL) {
+        return fail(error, OMMA_STATUS_USAGE, "--dry-run does not go with --session");
     }
     for (size_t i = 0; sampling[i] != NULL && values->temperature == 0; i++) {
         if (options_given(rows, &invocation->options, sampling[i])) {
@@ -183,6 +190,13 @@ static enum omma_status fill_request(struct runner *runner, struct omma_error *e
     return OMMA_OK;
 }
 
+static enum omma_status add_pictures(struct runner *runner, struct omma_error *error)
+{
+    const struct option_list *images = &runner->values->images;
+
+    return pictures_add(&runner->pictures, images->items, images->n_items, error);
+}
+
 static enum omma_status open_pictures(struct runner *runner, struct omma_error *error)
 {
     const struct run_values *values = runner->values;
@@ -192,7 +206,37 @@ static enum omma_status open_pictures(struct runner *runner, struct omma_error *
     TRY(image_values_options(&values->image, info, runner->messages, &options, error));
     runner->pictures =
         (struct pictures){.options = options, .max_tiles_total = values->max_tiles_total};
-    return pictures_add(&runner->pictures, values->images.items, values->images.n_items, error);
+    return values->session != NULL ? OMMA_OK : add_pictures(runner, error);
+}
+
+/* The conversation so far, if there is one; pictures of the command line come behind its own. */
+static enum omma_status open_chat(struct runner *runner, struct omma_error *error)
+{
+    struct omma_conversation *common = &runner->request.conversation;
+    struct text *saved = &runner->saved_system;
+
+    runner->chat = (struct chat){
+        .model = runner->model,
+        .session = runner->session,
+        .request = &runner->request,
+        .messages = runner->messages,
+        .pictures = &runner->pictures,
+    };
+    if (runner->values->session == NULL) {
+        return OMMA_OK;
+    }
+    TRY(saved_load(runner->values->session, &runner->chat, saved, error));
+    if (common->system != NULL && runner->chat.conversation.n_turns > 0 &&
+        (saved->bytes == NULL || saved->n_bytes != common->n_system_bytes ||
+         memcmp(saved->bytes, common->system, saved->n_bytes) != 0)) {
+        return fail(error, OMMA_STATUS_USAGE, "--system: %s has another system message",
+                    runner->values->session);
+    }
+    if (common->system == NULL && saved->bytes != NULL) {
+        common->system = saved->bytes;
+        common->n_system_bytes = saved->n_bytes;
+    }
+    return add_pictures(runner, error);
 }
 
 static enum omma_status open_schema(struct runner *runner, struct omma_error *error)
@@ -227,6 +271,7 @@ static enum omma_status open_all(struct runner *runner, struct omma_error *error
     if (!runner->values->dry_run) {
         TRY(omma_session_create(runner->engine, &session_options, &runner->session, error));
     }
+    TRY(open_chat(runner, error));
     runner->load_s = now_s() - start;
     info = omma_engine_info(runner->engine);
     message_progress_end(runner->messages);
@@ -242,6 +287,7 @@ static enum omma_status open_all(struct runner *runner, struct omma_error *error
 static void close_all(struct runner *runner)
 {
     message_progress_end(runner->messages);
+    conversation_clear(&runner->chat.conversation);
     omma_session_destroy(&runner->session);
     omma_schema_close(&runner->schema);
     omma_engine_destroy(&runner->engine);
@@ -252,6 +298,7 @@ static void close_all(struct runner *runner)
     free(runner->stops);
     text_free(&runner->prompt);
     text_free(&runner->system);
+    text_free(&runner->saved_system);
     text_free(&runner->schema_text);
 }
 
@@ -321,17 +368,13 @@ static enum omma_status tell_dry_run(const struct runner *runner, struct omma_er
 
 static int run_once(struct runner *runner, struct omma_error *error)
 {
-    struct omma_turn turn;
-    struct omma_request request = make_request(runner, &turn);
     struct answer answer;
     enum omma_status status;
     int code;
 
-    status = answer_generate(runner->session, &request, runner->messages, !runner->values->json,
-                             &answer, error);
-    if (status == OMMA_OK) {
-        answer_note(&answer, runner->messages);
-        status = runner->values->json ? print_json(runner, &answer, error) : OMMA_OK;
+    status = chat_ask(&runner->chat, &runner->prompt, !runner->values->json, &answer, error);
+    if (status == OMMA_OK && runner->values->json) {
+        status = print_json(runner, &answer, error);
     }
     code = status;
     if (status == OMMA_OK && answer.finish == OMMA_FINISH_CANCELLED && signals_noted() != 0) {
@@ -341,17 +384,19 @@ static int run_once(struct runner *runner, struct omma_error *error)
     return code;
 }
 
-static int run_chat(struct runner *runner, struct omma_error *error)
+/* Ask, and keep what came of it, also if a signal or a line that failed ended it. */
+static int converse(struct runner *runner, struct omma_error *error)
 {
-    struct chat chat = {
-        .model = runner->model,
-        .session = runner->session,
-        .request = &runner->request,
-        .messages = runner->messages,
-        .pictures = &runner->pictures,
-    };
+    const char *path = runner->values->session;
+    int code =
+        runner->values->prompt != NULL ? run_once(runner, error) : chat_run(&runner->chat, error);
 
-    return chat_run(&chat, error);
+    if (path != NULL && (code == OMMA_OK || code == EXIT_SOME_FAILED || code >= 128)) {
+        enum omma_status status = saved_store(path, &runner->chat, error);
+
+        code = status != OMMA_OK ? (int)status : code;
+    }
+    return code;
 }
 
 static int run(const struct invocation *invocation, struct omma_error *error)
@@ -373,7 +418,7 @@ static int run(const struct invocation *invocation, struct omma_error *error)
     if (values->dry_run) {
         code = tell_dry_run(&runner, error);
     } else {
-        code = values->prompt != NULL ? run_once(&runner, error) : run_chat(&runner, error);
+        code = converse(&runner, error);
     }
 
 closing:

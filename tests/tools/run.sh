@@ -101,6 +101,32 @@ for name in number shapes tall; do
         complain "dialogue $name: $code, $(cat "$folder/out" "$folder/err")"
 done
 
+# A conversation kept in a file: every call goes on with it; as if it were one.
+{
+    echo "/image $picture"
+    echo "$question"
+    echo 'Count the shapes.'
+} >"$folder/in"
+"$omma" run -m demo <"$folder/in" >"$folder/expected" 2>"$folder/err"
+saved=$folder/saved
+gives "$(head -n 1 "$folder/expected")" "$omma" run -m demo -i "$picture" -p "$question" --session "$saved"
+[ -s "$saved" ] && [ ! -e "$saved.partial" ] || complain "--session keeps nothing"
+cp "$saved" "$folder/first"
+gives "$(tail -n +2 "$folder/expected")" "$omma" run -m demo -p 'Count the shapes.' --session "$saved" -v
+grep -q ' tiles* in ' "$folder/err" && complain "--session: a picture was encoded again: $(cat "$folder/err")"
+grep -q 'prompt of [0-9]* tokens (2[0-9][0-9] cached)' "$folder/err" || complain "--session: $(cat "$folder/err")"
+cp "$folder/first" "$saved"
+sed -n 3p "$folder/in" >"$folder/line"
+run "$omma" run -m demo --session "$saved" <"$folder/line"
+[ "$code" -eq 0 ] && [ "$(cat "$folder/out")" = "$(tail -n +2 "$folder/expected")" ] || complain "--session, a line: $code, $(cat "$folder/out" "$folder/err")"
+fails 2 "$saved has another system message" "$omma" run -m demo -p x --session "$saved" --system y
+fails 5 "$saved: made by another model or with other options" "$omma" run -m demo -p x --session "$saved" --precision f32
+fails 5 'the picture changed, or --max-tiles' "$omma" run -m demo -p x --session "$saved" --min-tiles 2
+printf x >>"$saved"
+fails 5 "$saved: damaged" "$omma" run -m demo -p x --session "$saved"
+fails 2 '--dry-run does not go with --session' "$omma" run -m demo -p x --session "$saved" --dry-run
+fails 7 "$folder/none/x.partial" "$omma" run -m demo -p x -n 1 --session "$folder/none/x"
+
 # Commands; what fails is told and the conversation goes on
 cat >"$folder/in" <<END
 /image $folder/none.png

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/run/answer.h"
 #include "tools/run/line_input.h"
 #include "tools/run/transcript.h"
 #include "tools/signals.h"
@@ -129,10 +128,10 @@ static enum omma_status place_pictures(const struct chat *chat, const struct tex
 }
 
 /* Answer the conversation as it stands and append the answer. */
-static enum omma_status answer_turns(struct chat *chat, struct omma_error *error)
+static enum omma_status answer_turns(struct chat *chat, bool is_printed, struct answer *answer,
+                                     struct omma_error *error)
 {
     struct omma_request request = *chat->request;
-    struct answer answer;
     enum omma_status status;
     const char *text;
     size_t n_bytes;
@@ -141,33 +140,33 @@ static enum omma_status answer_turns(struct chat *chat, struct omma_error *error
     request.conversation.n_turns = chat->conversation.n_turns;
     request.conversation.images = (const struct omma_image *const *)chat->pictures->images;
     request.conversation.n_images = chat->pictures->n_pictures;
-    status = answer_generate(chat->session, &request, chat->messages, true, &answer, error);
-    text = answer_text(&answer, &n_bytes);
+    status = answer_generate(chat->session, &request, chat->messages, is_printed, answer, error);
+    text = answer_text(answer, &n_bytes);
     if (status == OMMA_OK) {
-        answer_note(&answer, chat->messages);
+        answer_note(answer, chat->messages);
         if (n_bytes > 0) {
             status =
                 conversation_add(&chat->conversation, OMMA_ROLE_ASSISTANT, text, n_bytes, error);
         }
     }
-    answer_release(&answer);
     return status;
 }
 
 /* A turn without an answer is taken back: the template cannot hold an empty one. */
-static enum omma_status ask(struct chat *chat, const struct text *question,
-                            struct omma_error *error)
+enum omma_status chat_ask(struct chat *chat, const struct text *question, bool is_printed,
+                          struct answer *answer, struct omma_error *error)
 {
     size_t n_turns = chat->conversation.n_turns;
     struct text placed = {0};
     enum omma_status status;
 
+    *answer = (struct answer){.finish = OMMA_FINISH_ERROR};
     TRY(place_pictures(chat, question, &placed, error));
     status =
         conversation_add(&chat->conversation, OMMA_ROLE_USER, placed.bytes, placed.n_bytes, error);
     text_free(&placed);
     if (status == OMMA_OK) {
-        status = answer_turns(chat, error);
+        status = answer_turns(chat, is_printed, answer, error);
     }
     if (chat->conversation.n_turns == n_turns + 2) {
         chat->n_placed = chat->pictures->n_pictures;
@@ -211,7 +210,11 @@ static enum omma_status take_line(struct chat *chat, const struct text *line, bo
         return OMMA_OK;
     }
     if (line->bytes[0] != '/') {
-        return ask(chat, line, error);
+        struct answer answer;
+
+        status = chat_ask(chat, line, true, &answer, error);
+        answer_release(&answer);
+        return status;
     }
     copy = strndup(line->bytes, line->n_bytes);
     if (copy == NULL) {
@@ -274,6 +277,5 @@ int chat_run(struct chat *chat, struct omma_error *error)
         signals_note(false);
     }
     line_input_destroy(&input);
-    conversation_clear(&chat->conversation);
     return code;
 }

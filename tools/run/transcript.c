@@ -8,7 +8,7 @@
 
 #include "tools/json_out.h"
 
-static json_t *json_of_turns(const struct conversation *conversation)
+json_t *transcript_turns(const struct conversation *conversation)
 {
     json_t *turns = json_array();
 
@@ -60,7 +60,7 @@ enum omma_status transcript_save(const char *path, const struct omma_model_info 
         json_out_set(&out, "system", json_out_text(system, n_system_bytes));
     }
     json_out_set(&out, "images", json_of_paths(pictures));
-    json_out_set(&out, "turns", json_of_turns(conversation));
+    json_out_set(&out, "turns", transcript_turns(conversation));
     status = json_out_write(&out, file, false, error);
     errno = 0;
     if (fclose(file) != 0 && status == OMMA_OK) {

@@ -4,6 +4,8 @@
 #ifndef OMMA_TOOLS_RUN_TRANSCRIPT_H
 #define OMMA_TOOLS_RUN_TRANSCRIPT_H
 
+#include <jansson.h>
+
 #include "tools/run/conversation.h"
 #include "tools/run/pictures.h"
 
@@ -14,5 +16,8 @@ enum omma_status transcript_save(const char *path, const struct omma_model_info 
                                  const char *system, size_t n_system_bytes,
                                  const struct conversation *conversation,
                                  const struct pictures *pictures, struct omma_error *error);
+
+/* The turns alone; NULL if memory lacks. */
+json_t *transcript_turns(const struct conversation *conversation);
 
 #endif
