@@ -18,7 +18,7 @@ struct eval_values {
 };
 
 static const struct eval_values defaults = {
-    .ask = {.run = RUN_DEFAULTS, .shuffle = SUITE_NOT_SHUFFLED}};
+    .ask = {.run = RUN_DEFAULTS, .shuffle = SUITE_NOT_SHUFFLED, .judge = JUDGE_DEFAULTS}};
 
 /* clang-format off */
 static const struct option_row rows[] = {
@@ -49,6 +49,22 @@ static const struct option_row rows[] = {
     {.name = "strict-images", .kind = OPTION_FLAG,
      .offset = offsetof(struct eval_values, ask.strict),
      .help = "refuse damaged pictures that are accepted with a warning otherwise"},
+    {.name = "judge", .kind = OPTION_TEXT, .argument = "URL",
+     .offset = offsetof(struct eval_values, ask.judge.url),
+     .help = "an OpenAI-compatible server that is asked about answers which no rule decides, by "
+             "omma-judge"},
+    {.name = "judge-model", .kind = OPTION_TEXT, .argument = "NAME",
+     .offset = offsetof(struct eval_values, ask.judge.model),
+     .help = "its model (gpt-4o-mini-2024-07-18)"},
+    {.name = "judge-key-file", .kind = OPTION_TEXT, .argument = "FILE",
+     .offset = offsetof(struct eval_values, ask.judge.key_file),
+     .help = "its key; else $OMMA_JUDGE_KEY"},
+    {.name = "judge-parallel", .kind = OPTION_COUNT, .argument = "N",
+     .offset = offsetof(struct eval_values, ask.judge.parallel), .minimum = 1, .maximum = 256,
+     .help = "requests to it at a time (4)"},
+    {.name = "judge-tries", .kind = OPTION_COUNT, .argument = "N",
+     .offset = offsetof(struct eval_values, ask.judge.tries), .minimum = 1, .maximum = 100,
+     .help = "of a question, before its row stays undecided (5)"},
     RUN_OPTIONS(struct eval_values, ask.run),
     JSON_OPTION(struct eval_values, json),
     VERBOSE_OPTION(struct eval_values, verbose),
@@ -76,7 +92,9 @@ static enum omma_status allow(const struct option_result *options, const char *c
 static int run_subcommand(const struct eval_subcommand *subcommand,
                           const struct invocation *invocation, struct omma_error *error)
 {
-    static const char *const allowed[] = {"suite", "output", "pictures", "json", "verbose", NULL};
+    static const char *const allowed[] = {
+        "suite",          "output",      "pictures", "judge",   "judge-model", "judge-key-file",
+        "judge-parallel", "judge-tries", "json",     "verbose", NULL};
     const struct eval_values *values = invocation->values;
     const struct option_result *options = &invocation->options;
     const struct eval_request request = {
@@ -85,11 +103,15 @@ static int run_subcommand(const struct eval_subcommand *subcommand,
         .suite = values->suite,
         .output = values->output,
         .pictures = values->pictures,
+        .judge = &values->ask.judge,
         .is_json = values->json,
         .messages = invocation->messages,
     };
 
     TRY(allow(options, allowed, subcommand->name, error));
+    if (strcmp(subcommand->name, "compare") == 0 && values->ask.judge.url != NULL) {
+        return (int)fail(error, OMMA_STATUS_USAGE, "--judge has no effect on compare");
+    }
     if (request.n_operands < subcommand->minimum || request.n_operands > subcommand->maximum) {
         return (int)fail(error, OMMA_STATUS_USAGE, "expected %s", subcommand->operands);
     }
@@ -130,7 +152,7 @@ const struct command command_eval = {
     .summary = "Ask a benchmark, score the answers, and compare runs of it",
     .description = "SUITE.tsv is a table of VLMEvalKit.  RUN is a folder with manifest.json, or a\n"
                    "file of predictions as VLMEvalKit writes it.  Scores are those of its rules,\n"
-                   "without a judge.",
+                   "and with --judge of a model that is asked where they decide nothing.",
     .options = rows,
     .defaults = &defaults,
     .values_bytes = sizeof(struct eval_values),

@@ -16,8 +16,8 @@ enum { N_LETTERS = 26, N_LAST_WORDS = 4, NOWHERE = -1 };
 
 const char *match_rule_name(enum match_rule rule)
 {
-    static const char *const names[] = {"none", "refused", "letter",  "sentence",
-                                        "text", "number",  "constant"};
+    static const char *const names[] = {"none", "refused", "letter",   "sentence",
+                                        "text", "number",  "constant", "judge"};
 
     return names[rule];
 }
@@ -233,18 +233,14 @@ enum omma_status match_multiple_choice(const struct match_choices *choices,
     return match_gold(choices, answer->text, prediction, result, error);
 }
 
-enum omma_status match_mmmu(const struct match_choices *choices, const struct match_value *answer,
-                            struct slice prediction, struct match_result *result,
-                            struct omma_error *error)
+struct match_choices match_mmmu_choices(const struct match_choices *choices,
+                                        const struct match_value *answer,
+                                        struct match_choice *items)
 {
-    struct match_choice items[N_LETTERS + 2];
     struct match_choices open = {items, 0};
-    bool is_letter = answer->kind == MATCH_TEXT_VALUE && answer->text.n_bytes == 1 &&
-                     *answer->text.bytes >= 'A' && *answer->text.bytes <= 'Z';
-    struct slice gold = is_letter ? answer->text : slice_of("A");
 
     if (is_choice(choices, 'A')) {
-        return match_gold(choices, gold, prediction, result, error);
+        return *choices;
     }
     if (answer->kind != MATCH_MISSING) {
         items[open.n_items++] = (struct match_choice){'A', answer->text};
@@ -255,7 +251,19 @@ enum omma_status match_mmmu(const struct match_choices *choices, const struct ma
             items[open.n_items++] = choices->items[i];
         }
     }
-    return match_gold(&open, gold, prediction, result, error);
+    return open;
+}
+
+enum omma_status match_mmmu(const struct match_choices *choices, const struct match_value *answer,
+                            struct slice prediction, struct match_result *result,
+                            struct omma_error *error)
+{
+    struct match_choice items[N_LETTERS];
+    struct match_choices open = match_mmmu_choices(choices, answer, items);
+    bool is_letter = answer->kind == MATCH_TEXT_VALUE && answer->text.n_bytes == 1 &&
+                     *answer->text.bytes >= 'A' && *answer->text.bytes <= 'Z';
+
+    return match_gold(&open, is_letter ? answer->text : slice_of("A"), prediction, result, error);
 }
 
 /* int() of a value; NULL where it raises. */
@@ -290,7 +298,7 @@ static enum omma_status floating_of(const struct match_value *value, bool *is_nu
 }
 
 static enum omma_status check_integer(const struct match_value *answer,
-                                      const struct match_value *prediction,
+                                      const struct match_value *prediction, bool takes_zero,
                                       struct match_result *result, struct omma_error *error)
 {
     char *expected = NULL, *found = NULL;
@@ -299,7 +307,7 @@ static enum omma_status check_integer(const struct match_value *answer,
     TRY_OR(status, done, integer_of(prediction, &found, error));
     TRY_OR(status, done, integer_of(answer, &expected, error));
     if (found != NULL && expected != NULL && strcmp(found, expected) == 0 &&
-        strcmp(found, "0") != 0) {
+        (takes_zero || strcmp(found, "0") != 0)) {
         *result = (struct match_result){.rule = MATCH_NUMBER, .is_hit = true};
     }
 done:
@@ -309,7 +317,7 @@ done:
 }
 
 static enum omma_status check_floating(const struct match_value *answer,
-                                       const struct match_value *prediction,
+                                       const struct match_value *prediction, bool takes_zero,
                                        struct match_result *result, struct omma_error *error)
 {
     double expected, found;
@@ -317,15 +325,15 @@ static enum omma_status check_floating(const struct match_value *answer,
 
     TRY(floating_of(prediction, &is_found, &found, error));
     TRY(floating_of(answer, &is_expected, &expected, error));
-    if (is_found && is_expected && found == expected && found != 0) {
+    if (is_found && is_expected && found == expected && (takes_zero || found != 0)) {
         *result = (struct match_result){.rule = MATCH_NUMBER, .is_hit = true};
     }
     return OMMA_OK;
 }
 
-enum omma_status match_mathvista(const struct match_question *question,
-                                 const struct match_value *prediction, struct match_result *result,
-                                 struct omma_error *error)
+static enum omma_status check_mathvista(const struct match_question *question,
+                                        const struct match_value *prediction, bool takes_zero,
+                                        struct match_result *result, struct omma_error *error)
 {
     struct match match;
 
@@ -340,13 +348,30 @@ enum omma_status match_mathvista(const struct match_question *question,
         return OMMA_OK;
     }
     if (slice_is(question->answer_type, "integer")) {
-        return check_integer(&question->answer, prediction, result, error);
+        return check_integer(&question->answer, prediction, takes_zero, result, error);
     }
     if (slice_is(question->answer_type, "float")) {
-        return check_floating(&question->answer, prediction, result, error);
+        return check_floating(&question->answer, prediction, takes_zero, result, error);
     }
     /* str(None) is compared with str(answer), whatever the prediction */
     *result = (struct match_result){.rule = MATCH_CONSTANT,
                                     .is_hit = slice_is(question->answer.text, "None")};
+    return OMMA_OK;
+}
+
+enum omma_status match_mathvista(const struct match_question *question,
+                                 const struct match_value *prediction, struct match_result *result,
+                                 struct omma_error *error)
+{
+    return check_mathvista(question, prediction, false, result, error);
+}
+
+enum omma_status match_mathvista_judged(const struct match_question *question, struct slice answer,
+                                        struct match_result *result, struct omma_error *error)
+{
+    const struct match_value value = {.kind = MATCH_TEXT_VALUE, .text = answer};
+
+    TRY(check_mathvista(question, &value, true, result, error));
+    result->rule = MATCH_JUDGE;
     return OMMA_OK;
 }

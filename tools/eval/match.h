@@ -28,6 +28,7 @@ enum match_rule {
     MATCH_TEXT,     /* the one option whose text occurs */
     MATCH_NUMBER,   /* MathVista: int() or float() of the answer */
     MATCH_CONSTANT, /* MathVista: an answer that is no number, which "None" is compared with */
+    MATCH_JUDGE,    /* a judge's answer, by the rules above */
 };
 
 /* "letter", "answer is", ... for reports. */
@@ -75,6 +76,11 @@ enum omma_status match_mmmu(const struct match_choices *choices, const struct ma
                             struct slice prediction, struct match_result *result,
                             struct omma_error *error);
 
+/* What MMMU_preproc() makes of the options; items: room for all 26 letters. */
+struct match_choices match_mmmu_choices(const struct match_choices *choices,
+                                        const struct match_value *answer,
+                                        struct match_choice *items);
+
 /* A row of MathVista. */
 struct match_question {
     struct slice question_type, answer_type;
@@ -87,5 +93,9 @@ struct match_question {
 enum omma_status match_mathvista(const struct match_question *question,
                                  const struct match_value *prediction, struct match_result *result,
                                  struct omma_error *error);
+
+/* post_check() of what a judge extracted, which decides in any case; a right 0 is right here. */
+enum omma_status match_mathvista_judged(const struct match_question *question, struct slice answer,
+                                        struct match_result *result, struct omma_error *error);
 
 #endif

@@ -10,7 +10,7 @@
 #include "tools/json_out.h"
 #include "tools/output.h"
 
-enum { SHOWN_CHARACTERS = 200 };
+enum { SHOWN_CHARACTERS = 200, LABEL_BYTES = 256 };
 
 typedef enum omma_status (*part_fn)(const struct report *report, FILE *out,
                                     struct omma_error *error);
@@ -18,6 +18,23 @@ typedef enum omma_status (*part_fn)(const struct report *report, FILE *out,
 double score_share(const struct score_group *group)
 {
     return group->n_rows == 0 ? 0 : (double)group->n_hits / (double)group->n_rows;
+}
+
+void report_label(const struct report *report, char *label, size_t capacity)
+{
+    if (report->judge == NULL) {
+        snprintf(label, capacity, "no judge");
+    } else {
+        snprintf(label, capacity, "then the judge %s", report->judge);
+    }
+}
+
+const char *report_note(const struct report *report)
+{
+    return report->judge == NULL
+               ? score_rule_note(report->scores->rule)
+               : "undecided are answers that the judge did not map to an option either, or was not "
+                 "reached for; they count as wrong, where VLMEvalKit draws an option at random";
 }
 
 enum omma_status report_row_read(const struct scores *scores, const struct score_row *scored,
@@ -103,13 +120,16 @@ enum omma_status report_json(const struct report *report, FILE *out, struct omma
     struct interval interval = statistics_wilson(overall.n_hits, overall.n_rows);
     struct json_out json = json_out_object();
     json_t *groups = json_array(), *failures = json_array();
+    char label[LABEL_BYTES], words[LABEL_BYTES + 16];
     enum omma_status status;
 
+    report_label(report, label, sizeof label);
+    snprintf(words, sizeof words, "rule-based, %s", label);
     json_out_set(&json, "suite", json_out_string(report->run->suite));
     json_out_set(&json, "scoring",
-                 json_pack("{s:s, s:s, s:s, s:s}", "label", "rule-based, no judge", "rules",
+                 json_pack("{s:o, s:s, s:s, s:s}", "label", json_out_string(words), "rules",
                            "VLMEvalKit e8e78f0", "kind", score_rule_name(scores->rule), "note",
-                           score_rule_note(scores->rule)));
+                           report_note(report)));
     json_out_set(&json, "rows", json_integer((json_int_t)overall.n_rows));
     json_out_set(&json, "hits", json_integer((json_int_t)overall.n_hits));
     json_out_set(&json, "undecided", json_integer((json_int_t)overall.n_undecided));
@@ -191,13 +211,16 @@ static enum omma_status markdown_failures(const struct scores *scores, FILE *out
 enum omma_status report_markdown(const struct report *report, FILE *out, struct omma_error *error)
 {
     const struct scores *scores = report->scores;
+    char label[LABEL_BYTES];
 
+    report_label(report, label, sizeof label);
     fputs("# ", out);
     excerpt_markdown(out, report->run->suite, strlen(report->run->suite));
-    fprintf(out,
-            "\n\nScored as %s by the rules of VLMEvalKit e8e78f0: **rule-based, no judge**; %s.\n"
-            "Intervals are Wilson's, of 95 %%. Rows without an answer: %zu.\n\n",
-            score_rule_name(scores->rule), score_rule_note(scores->rule), scores->n_unanswered);
+    fprintf(out, "\n\nScored as %s by the rules of VLMEvalKit e8e78f0: **rule-based, ",
+            score_rule_name(scores->rule));
+    excerpt_markdown(out, label, strlen(label));
+    fprintf(out, "**; %s.\nIntervals are Wilson's, of 95 %%. Rows without an answer: %zu.\n\n",
+            report_note(report), scores->n_unanswered);
     markdown_groups(scores, out);
     return markdown_failures(scores, out, error);
 }
@@ -236,7 +259,9 @@ enum omma_status report_write(const struct report *report, const char *folder,
 enum omma_status report_print(const struct report *report, struct omma_error *error)
 {
     const struct scores *scores = report->scores;
+    char label[LABEL_BYTES];
 
+    report_label(report, label, sizeof label);
     for (size_t i = 0; i < scores->n_groups; i++) {
         const struct score_group *group = &scores->groups[i];
         struct interval interval = statistics_wilson(group->n_hits, group->n_rows);
@@ -255,7 +280,7 @@ enum omma_status report_print(const struct report *report, struct omma_error *er
         printf("%zu rows have no answer and count as VLMEvalKit counts them\n",
                scores->n_unanswered);
     }
-    printf("%zu of them undecided; rule-based (VLMEvalKit e8e78f0), no judge; 95 %% by Wilson\n",
-           scores_overall(scores).n_undecided);
+    printf("%zu of them undecided; rule-based (VLMEvalKit e8e78f0), %s; 95 %% by Wilson\n",
+           scores_overall(scores).n_undecided, label);
     return output_flush(error);
 }

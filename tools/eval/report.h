@@ -20,6 +20,7 @@ typedef enum omma_status (*report_pictures_fn)(void *user, const char *index,
 struct report {
     const struct run_folder *run;
     const struct scores *scores;
+    const char *judge;           /* the model that was asked about undecided rows; NULL: none */
     report_pictures_fn pictures; /* NULL: the page has none */
     void *user;
 };
@@ -42,6 +43,10 @@ void report_row_free(struct report_row *row);
 enum omma_status report_json(const struct report *report, FILE *out, struct omma_error *error);
 enum omma_status report_markdown(const struct report *report, FILE *out, struct omma_error *error);
 enum omma_status report_html(const struct report *report, FILE *out, struct omma_error *error);
+
+/* "no judge", or "then the judge" and which one; and what that leaves out, a sentence. */
+void report_label(const struct report *report, char *label, size_t capacity);
+const char *report_note(const struct report *report);
 
 /* The table of scores on standard output. */
 enum omma_status report_print(const struct report *report, struct omma_error *error);

@@ -86,16 +86,20 @@ static void write_scores(const struct report *report, FILE *out)
     const struct scores *scores = report->scores;
     struct score_group overall = scores_overall(scores);
     struct interval interval = statistics_wilson(overall.n_hits, overall.n_rows);
+    char label[256];
 
     fprintf(out,
             "<div class=\"score\">%.2f %%</div>\n<p>%zu of %zu right (95 %%: %.2f to %.2f); %zu "
             "undecided, %zu without an answer.</p>\n<p class=\"note\">Scored as %s by the rules of "
-            "VLMEvalKit e8e78f0: "
-            "rule-based, no judge; ",
+            "VLMEvalKit e8e78f0: ",
             100 * score_share(&overall), overall.n_hits, overall.n_rows, 100 * interval.low,
             100 * interval.high, overall.n_undecided, scores->n_unanswered,
             score_rule_name(scores->rule));
-    text(out, score_rule_note(scores->rule));
+    report_label(report, label, sizeof label);
+    fputs("rule-based, ", out);
+    text(out, label);
+    fputs("; ", out);
+    text(out, report_note(report));
     fputs(".</p>\n<p class=\"note\">", out);
     fact(out, report->run->manifest, "model");
     fact(out, report->run->manifest, "md5");

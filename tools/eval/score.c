@@ -10,10 +10,10 @@
 
 #include "tools/eval/literal.h"
 
-enum { N_LETTERS = 26, N_CELLS = N_LETTERS + 16, GROUP_OFFSET = 1000000 };
+enum { N_LETTERS = 26, N_CELLS = N_LETTERS + 24, GROUP_OFFSET = 1000000 };
 
 struct columns {
-    size_t index, prediction, answer, split, category, l2_category, letters[N_LETTERS];
+    size_t index, question, prediction, answer, split, category, l2_category, letters[N_LETTERS];
     size_t g_index; /* of circular suites */
     size_t task, skills, question_type, answer_type, choices, answer_option; /* of MathVista */
 };
@@ -22,6 +22,7 @@ struct columns {
 struct reading {
     struct scores *scores;
     const struct columns *columns;
+    const struct score_judge *judge;
     struct table_row row;
     struct text cells[N_CELLS]; /* what has been asked for */
     size_t n_cells;
@@ -109,6 +110,32 @@ static enum omma_status fail_cell(const struct reading *reading, const char *col
                 reading->scores->table.path, reading->row.number + 1, column, expected);
 }
 
+/* The judge's next answer about the row that is being read. */
+static enum omma_status ask_judge(struct reading *reading, const struct match_choices *choices,
+                                  const struct match_value *prediction, size_t i,
+                                  struct slice *answer, bool *has_answer, struct omma_error *error)
+{
+    struct match_value question;
+
+    *has_answer = false;
+    if (reading->judge->answer == NULL) {
+        return OMMA_OK;
+    }
+    if (reading->columns->question == TABLE_NO_COLUMN) {
+        return fail(error, OMMA_STATUS_USAGE,
+                    "%s: no column \"question\", which a judge is asked about",
+                    reading->scores->table.path);
+    }
+    TRY(read_cell(reading, reading->columns->question, &question, error));
+    return reading->judge->answer(reading->judge->user,
+                                  &(struct score_doubt){.rule = reading->scores->rule,
+                                                        .number = reading->row.number,
+                                                        .question = question.text,
+                                                        .prediction = prediction->text,
+                                                        .choices = choices},
+                                  i, answer, has_answer, error);
+}
+
 static enum omma_status score_mathvista(struct reading *reading,
                                         const struct match_value *prediction,
                                         struct match_result *result, struct omma_error *error)
@@ -118,7 +145,8 @@ static enum omma_status score_mathvista(struct reading *reading,
     struct match_question question = {.choices = {items, 0}};
     struct match_value type, answer_type, choices;
     struct literal_list list = {0};
-    bool is_list = true;
+    struct slice judged;
+    bool is_list = true, has_judged = false;
     enum omma_status status;
 
     TRY(read_cell(reading, columns->question_type, &type, error));
@@ -141,22 +169,50 @@ static enum omma_status score_mathvista(struct reading *reading,
     }
     question.choices.n_items = list.n_items;
     status = match_mathvista(&question, prediction, result, error);
+    if (status == OMMA_OK && result->rule == MATCH_NONE) {
+        status = ask_judge(reading, &(struct match_choices){NULL, 0}, prediction, 0, &judged,
+                           &has_judged, error);
+    }
+    if (status == OMMA_OK && has_judged) {
+        status = match_mathvista_judged(&question, judged, result, error);
+    }
     literal_list_free(&list);
     return status;
+}
+
+static enum omma_status match_choice(const struct reading *reading,
+                                     const struct match_choices *choices,
+                                     const struct match_value *answer, struct slice prediction,
+                                     struct match_result *result, struct omma_error *error)
+{
+    return reading->scores->rule == SCORE_MMMU
+               ? match_mmmu(choices, answer, prediction, result, error)
+               : match_multiple_choice(choices, answer, prediction, result, error);
 }
 
 static enum omma_status score_choice(struct reading *reading, const struct match_value *prediction,
                                      struct match_result *result, struct omma_error *error)
 {
-    struct match_choice items[N_LETTERS];
-    struct match_choices choices;
+    struct match_choice items[N_LETTERS], open_items[N_LETTERS];
+    struct match_choices choices, shown;
     struct match_value answer;
+    struct slice judged;
+    bool has_judged = true;
 
     TRY(read_choices(reading, items, &choices, error));
     TRY(read_cell(reading, reading->columns->answer, &answer, error));
-    return reading->scores->rule == SCORE_MMMU
-               ? match_mmmu(&choices, &answer, prediction->text, result, error)
-               : match_multiple_choice(&choices, &answer, prediction->text, result, error);
+    TRY(match_choice(reading, &choices, &answer, prediction->text, result, error));
+    shown = reading->scores->rule == SCORE_MMMU ? match_mmmu_choices(&choices, &answer, open_items)
+                                                : choices;
+    for (size_t i = 0; result->rule == MATCH_NONE; i++) {
+        TRY(ask_judge(reading, &shown, prediction, i, &judged, &has_judged, error));
+        if (!has_judged) {
+            break;
+        }
+        TRY(match_choice(reading, &choices, &answer, judged, result, error));
+        result->rule = result->rule == MATCH_NONE ? MATCH_NONE : MATCH_JUDGE;
+    }
+    return OMMA_OK;
 }
 
 static int compare_group(const struct score_group *group, enum score_kind kind, const char *name,
@@ -427,6 +483,7 @@ static enum omma_status find_columns(const struct scores *scores, struct columns
         bool is_needed;
     } wanted[] = {
         {"index", &columns->index, true},
+        {"question", &columns->question, false},
         {"prediction", &columns->prediction, true},
         {"answer", &columns->answer, true},
         {"split", &columns->split, false},
@@ -459,10 +516,11 @@ static enum omma_status find_columns(const struct scores *scores, struct columns
     return OMMA_OK;
 }
 
-static enum omma_status score_all(struct scores *scores, struct omma_error *error)
+static enum omma_status score_all(struct scores *scores, const struct score_judge *judge,
+                                  struct omma_error *error)
 {
     struct columns columns;
-    struct reading reading = {.scores = scores, .columns = &columns};
+    struct reading reading = {.scores = scores, .columns = &columns, .judge = judge};
     size_t n_rows = scores->table.n_rows;
     struct turn *turns = NULL, none;
     bool is_circular = scores->rule == SCORE_CIRCULAR;
@@ -489,12 +547,19 @@ static enum omma_status score_all(struct scores *scores, struct omma_error *erro
 enum omma_status scores_open(const char *path, const char *suite, struct scores *scores,
                              struct omma_error *error)
 {
+    return scores_open_judged(path, suite, &(struct score_judge){0}, scores, error);
+}
+
+enum omma_status scores_open_judged(const char *path, const char *suite,
+                                    const struct score_judge *judge, struct scores *scores,
+                                    struct omma_error *error)
+{
     enum omma_status status;
 
     *scores = (struct scores){.table.descriptor = -1};
     TRY(score_rule_of(suite, &scores->rule, error));
     TRY(table_open(path, &scores->table, error));
-    status = score_all(scores, error);
+    status = score_all(scores, judge, error);
     if (status != OMMA_OK) {
         scores_close(scores);
     }

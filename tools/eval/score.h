@@ -1,5 +1,6 @@
 /*
- * score.h - a file of predictions scored as VLMEvalKit e8e78f0 scores it without a judge.
+ * score.h - a file of predictions scored as VLMEvalKit e8e78f0 scores it, without a
+ * judge or with one that somebody else asks.
  *
  * The file is VLMEvalKit's {model}_{suite}.tsv: the suite's columns but the pictures, and
  * `prediction`.  As there, the name of the suite decides the rule.
@@ -64,10 +65,34 @@ struct scores {
     size_t n_groups, groups_capacity;
 };
 
+/* A prediction that no rule decides, as a judge is asked about it. */
+struct score_doubt {
+    enum score_rule rule;
+    size_t number; /* of the row in the table */
+    struct slice question, prediction;
+    const struct match_choices *choices; /* none of MathVista's */
+};
+
+/* The judge's answer number i, from 0, about a row; *has_answer is false if there is none.  The
+ * next one is asked for if this one decides nothing, which MathVista's always does.  *answer is
+ * used before the next call. */
+typedef enum omma_status (*score_judge_fn)(void *user, const struct score_doubt *doubt, size_t i,
+                                           struct slice *answer, bool *has_answer,
+                                           struct omma_error *error);
+
+struct score_judge {
+    score_judge_fn answer; /* NULL: there is no judge */
+    void *user;
+};
+
 /* Score a file.  OMMA_STATUS_USAGE if it lacks a column, or has a row that cannot be scored.  The
  * table stays open until scores_close(), for the texts of rows. */
 enum omma_status scores_open(const char *path, const char *suite, struct scores *scores,
                              struct omma_error *error);
+/* The same with a judge for rows that are undecided. */
+enum omma_status scores_open_judged(const char *path, const char *suite,
+                                    const struct score_judge *judge, struct scores *scores,
+                                    struct omma_error *error);
 void scores_close(struct scores *scores);
 
 /* A cell of a row of the table, by the column's name, to be released; empty where there is none. */

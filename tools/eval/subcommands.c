@@ -62,9 +62,19 @@ static enum omma_status score_run(const struct run_folder *run, const char *fold
 {
     struct scores scores;
     struct report report = {.run = run, .scores = &scores};
+    struct judge *judge = NULL;
+    struct score_judge answers;
     enum omma_status status = OMMA_OK;
 
-    TRY(scores_open(run->predictions, run->suite, &scores, error));
+    if (request->judge->url != NULL) {
+        TRY(judge_open(run->predictions, run->suite, request->judge, request->messages, &judge,
+                       error));
+        report.judge = request->judge->model;
+    }
+    answers = judge_answers(judge);
+    status = scores_open_judged(run->predictions, run->suite, &answers, &scores, error);
+    judge_close(&judge);
+    TRY(status);
     if (folder != NULL) {
         status = write_reports(&report, folder, table_of(run, request->pictures), error);
     }
@@ -93,11 +103,15 @@ static enum omma_status score(const struct eval_request *request, struct omma_er
     return status;
 }
 
-enum omma_status eval_score_folder(const char *folder, bool is_json, struct omma_error *error)
+enum omma_status eval_score_folder(const char *folder, const struct judge_settings *judge,
+                                   bool is_json, struct messages *messages,
+                                   struct omma_error *error)
 {
     char *operands[] = {(char *)folder};
 
-    return score(&(struct eval_request){operands, 1, .is_json = is_json}, error);
+    return score(&(struct eval_request){operands, 1, .judge = judge, .is_json = is_json,
+                                        .messages = messages},
+                 error);
 }
 
 static enum omma_status compare(const struct eval_request *request, struct omma_error *error)

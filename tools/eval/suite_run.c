@@ -288,7 +288,8 @@ static enum omma_status score(const struct task *task, struct omma_error *error)
         message_warning(task->request->messages, "%s", no_rule.message);
         return OMMA_OK;
     }
-    return eval_score_folder(task->request->output, task->request->is_json, error);
+    return eval_score_folder(task->request->output, &task->request->values->judge,
+                             task->request->is_json, task->request->messages, error);
 }
 
 static int finish(struct task *task, struct omma_error *error)

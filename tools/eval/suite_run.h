@@ -12,6 +12,7 @@
 #define OMMA_TOOLS_EVAL_SUITE_RUN_H
 
 #include "tools/batch/run.h"
+#include "tools/eval/judge.h"
 
 #define SUITE_NOT_SHUFFLED SIZE_MAX
 
@@ -21,6 +22,7 @@ struct suite_run_values {
     struct option_list categories;
     size_t limit, shuffle; /* 0: all; SUITE_NOT_SHUFFLED */
     bool has_cot, strict;
+    struct judge_settings judge;
 };
 
 struct suite_run_request {
