@@ -462,22 +462,26 @@ static void compute_strip(const struct omma_compute *compute, size_t m,
     }
 }
 
-/* A row of a strip, of row `row` of x, times the scales of int8 weights that have one a row. */
+/* scaled = a row y of a strip, of row `row` of x, times the scales of int8 weights that have one a
+ * row; scaled may be y. */
 static void scale_row(const struct omma_compute *compute, const struct omma_operand *x, size_t row,
-                      const struct rows *rows, float *y)
+                      const struct rows *rows, const float *y, float *scaled)
 {
     const struct omma_matrix *w = rows->w;
 
     if (w->scales == NULL || omma_matrix_is_grouped(w)) {
+        if (scaled != y) {
+            memcpy(scaled, y, rows->n * sizeof *y);
+        }
         return;
     }
     if (omma_takes_i8(compute, w)) {
         compute->kernels.dequantize_i32(rows->n, (const int32_t *)(const void *)y,
-                                        x->i8.scales[row], w->scales + rows->first, y, false);
+                                        x->i8.scales[row], w->scales + rows->first, scaled, false);
         return;
     }
     for (size_t j = 0; j < rows->n; j++) {
-        y[j] *= w->scales[rows->first + j];
+        scaled[j] = y[j] * w->scales[rows->first + j];
     }
 }
 
@@ -520,16 +524,17 @@ static void finish_strip(const struct omma_compute *compute, size_t m, const str
     for (size_t i = 0; i < m && (is_raw || output->kind != OMMA_OUTPUT_RESIDUAL); i++) {
         float *y = strip + i * stride;
 
-        scale_row(compute, x, first + i, rows, y);
+        if (output->kind == OMMA_OUTPUT_STORE) { /* y itself is there */
+            y = output->f32 + (first + i) * output->f32_stride + column;
+        }
+        scale_row(compute, x, first + i, rows, strip + i * stride, y);
         if (bias != NULL) {
             kernels->add(n, bias + column, y);
         }
         if (output->kind == OMMA_OUTPUT_GELU) {
             kernels->gelu(n, y, y);
         }
-        if (output->kind == OMMA_OUTPUT_STORE) {
-            memcpy(output->f32 + (first + i) * output->f32_stride + column, y, n * sizeof *y);
-        } else if (output->kind != OMMA_OUTPUT_RESIDUAL) {
+        if (output->kind == OMMA_OUTPUT_OPERAND || output->kind == OMMA_OUTPUT_GELU) {
             omma_operand_store(compute, &output->operand, first + i, column, y, n);
         }
     }
@@ -669,8 +674,8 @@ void omma_matmul_gated(struct omma_thread *self, const struct omma_compute *comp
                 float *y = scratch.strips[0] + i * shape.stride;
                 float *up_y = scratch.strips[1] + i * shape.stride;
 
-                scale_row(compute, x, first + i, &rows, y);
-                scale_row(compute, x, first + i, &up_rows, up_y);
+                scale_row(compute, x, first + i, &rows, y, y);
+                scale_row(compute, x, first + i, &up_rows, up_y, up_y);
                 compute->kernels.silu_mul(rows.n, y, up_y, y);
                 omma_operand_store(compute, output, first + i, rows.first, y, rows.n);
             }
