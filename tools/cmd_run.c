@@ -315,11 +315,12 @@ static enum omma_status print_json(const struct runner *runner, const struct ans
     json_out_set(&out, "ids", json_out_ids(answer->ids, answer->n_ids));
     json_out_set(&out, "finish_reason", json_out_string(omma_finish_name(answer->finish)));
     json_out_set(&out, "usage",
-                 json_pack("{sI sI sI sI sI}", "prompt_tokens", (json_int_t)usage->prompt_tokens,
+                 json_pack("{sI sI sI sI sI sI}", "prompt_tokens", (json_int_t)usage->prompt_tokens,
                            "completion_tokens", (json_int_t)usage->completion_tokens,
                            "image_tokens", (json_int_t)usage->image_tokens, "tiles",
                            (json_int_t)usage->n_tiles, "cached_tiles",
-                           (json_int_t)usage->cached_tiles));
+                           (json_int_t)usage->cached_tiles, "cached_tokens",
+                           (json_int_t)usage->cached_tokens));
     json_out_set(&out, "timings",
                  json_pack("{sf sf sf sf sf}", "load_s", runner->load_s, "encode_s",
                            timings->encode_s, "prefill_s", timings->prefill_s, "decode_s",

@@ -14,6 +14,7 @@
 
 enum { CONTEXT = 1024, N_NEW = 10 };
 
+static const char first[] = "Count the shapes.", second[] = "Count the texts.";
 static const struct omma_engine_options plain = {.n_threads = 2};
 
 struct world {
@@ -53,13 +54,19 @@ static struct omma_session *make_session(struct omma_engine *engine)
     return omma_test_make_session(engine, &(struct omma_session_options){.n_context = CONTEXT});
 }
 
-static void ask(const struct world *world, struct omma_session *session, const char *question,
-                struct omma_test_answer *answer)
+/* The question, behind an earlier one and its answer if there is one. */
+static void ask(const struct world *world, struct omma_session *session,
+                const struct omma_test_answer *earlier, struct omma_test_answer *answer)
 {
-    const struct omma_turn turn = {OMMA_ROLE_USER, question, strlen(question)};
+    const struct omma_turn turns[] = {
+        {OMMA_ROLE_USER, first, sizeof first - 1},
+        {OMMA_ROLE_ASSISTANT, earlier != NULL ? earlier->text : NULL,
+         earlier != NULL ? earlier->n_bytes : 0},
+        {OMMA_ROLE_USER, second, sizeof second - 1},
+    };
     struct omma_request request = {
-        .conversation = {.turns = &turn,
-                         .n_turns = 1,
+        .conversation = {.turns = turns,
+                         .n_turns = earlier != NULL ? 3 : 1,
                          .images = (const struct omma_image *const *)&world->image,
                          .n_images = 1},
         .max_new_tokens = N_NEW,
@@ -70,16 +77,15 @@ static void ask(const struct world *world, struct omma_session *session, const c
     assert_int_equal(answer->n_tokens, N_NEW);
 }
 
-/* The file of a session that was asked this. */
-static void save_asked(const struct world *world, const struct omma_engine_options *options,
-                       const char *question)
+/* The file of a session that was asked the first question. */
+static void save_asked(const struct world *world, const struct omma_engine_options *options)
 {
     struct omma_engine *engine = omma_test_make_engine(world->model, options);
     struct omma_session *session = make_session(engine);
     struct omma_test_answer answer;
     struct omma_error error;
 
-    ask(world, session, question, &answer);
+    ask(world, session, NULL, &answer);
     assert_ok(omma_session_save(session, world->path, "a note", 6, &error));
     omma_session_destroy(&session);
     omma_engine_destroy(&engine);
@@ -94,18 +100,18 @@ static void test_goes_on_with_same_bits(void **state)
         struct omma_engine_options options = {.n_threads = 2, .deterministic = i == 1};
         struct omma_engine *engine = omma_test_make_engine(world->model, &options);
         struct omma_session *kept = make_session(engine), *loaded = make_session(engine);
-        struct omma_test_answer expected, answer;
+        struct omma_test_answer earlier, expected, answer;
         struct omma_error error;
         size_t n_note = 0;
         char *note = NULL;
 
-        save_asked(world, &options, "Count the shapes.");
-        ask(world, kept, "Count the shapes.", &expected);
-        ask(world, kept, "Count the texts.", &expected);
+        save_asked(world, &options);
+        ask(world, kept, NULL, &earlier);
+        ask(world, kept, &earlier, &expected);
         assert_ok(omma_session_load(loaded, world->path, &note, &n_note, &error));
         assert_int_equal(n_note, 6);
         assert_string_equal(note, "a note");
-        ask(world, loaded, "Count the texts.", &answer);
+        ask(world, loaded, &earlier, &answer);
         assert_int_equal(answer.done.usage.n_tiles, 0);
         assert_true(answer.done.usage.cached_tokens > 3 * 256);
         assert_int_equal(answer.done.usage.cached_tokens, expected.done.usage.cached_tokens);
@@ -144,11 +150,11 @@ static void test_other_engines_are_refused(void **state)
     const struct omma_engine_options scalar = {.n_threads = 1, .isa = "scalar"};
     const struct omma_engine_options exact = {.n_threads = 1, .deterministic = true};
 
-    save_asked(world, &plain, "Count the shapes.");
+    save_asked(world, &plain);
     assert_refused(world, &precise, CONTEXT, "f32 KV cache; found");
     assert_refused(world, &exact, CONTEXT, "KV cache, deterministic; found");
     assert_refused(world, &plain, 700, "expected at most 700 tokens, the context, found 8");
-    save_asked(world, &precise, "Count the shapes.");
+    save_asked(world, &precise);
     assert_refused(world, &scalar, CONTEXT, "scalar kernels");
     unlink(world->path);
     assert_refused(world, &plain, CONTEXT, "No such file");

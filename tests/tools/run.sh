@@ -42,7 +42,7 @@ fails 2 '--dry-run needs --prompt' "$omma" run -m "$demo" --dry-run
 run "$omma" run -m demo -i "$picture" -p "$question" --json
 [ "$code" -eq 0 ] && [ "$(wc -l <"$folder/out")" -eq 1 ] || complain "--json: $code"
 for part in '{"text": "Two.", "ids": [587, 13, 611], "finish_reason": "stop", "usage": {"prompt_tokens": ' \
-    '"completion_tokens": 3, "image_tokens": 256, "tiles": 1, "cached_tiles": 0}' '"timings": {"load_s": ' '"total_s": '; do
+    '"completion_tokens": 3, "image_tokens": 256, "tiles": 1, "cached_tiles": 0, "cached_tokens": 0}' '"timings": {"load_s": ' '"total_s": '; do
     grep -qF -- "$part" "$folder/out" || complain "--json lacks $part: $(cat "$folder/out")"
 done
 run "$omma" run -m demo -i "$picture" -p "$question" --json -n 1
@@ -119,6 +119,8 @@ cp "$folder/first" "$saved"
 sed -n 3p "$folder/in" >"$folder/line"
 run "$omma" run -m demo --session "$saved" <"$folder/line"
 [ "$code" -eq 0 ] && [ "$(cat "$folder/out")" = "$(tail -n +2 "$folder/expected")" ] || complain "--session, a line: $code, $(cat "$folder/out" "$folder/err")"
+run "$omma" run -m demo -p 'Count the shapes.' --session "$saved" --json
+grep -q '"tiles": 0, .*"cached_tokens": 3[0-9][0-9]}' "$folder/out" || complain "--session --json: $(cat "$folder/out" "$folder/err")"
 fails 2 "$saved has another system message" "$omma" run -m demo -p x --session "$saved" --system y
 fails 5 "$saved: made by another model or with other options" "$omma" run -m demo -p x --session "$saved" --precision f32
 fails 5 'the picture changed, or --max-tiles' "$omma" run -m demo -p x --session "$saved" --min-tiles 2
