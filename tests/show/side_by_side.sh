@@ -1,5 +1,5 @@
 #!/bin/sh
-# sessions.sh: what sessions have of each other (sessions.c), on a random 1B with the real vocabulary, whose
+# side_by_side.sh: what sessions have of each other (sessions.c), on a random 1B with the real vocabulary, whose
 # folder of 1.9 GB goes afterwards.
 set -eu
 build=${OMMA_TEST_BUILDDIR:-.} tokenizer=${OMMA_TEST_SHARED:-../shared}/tokenizer
