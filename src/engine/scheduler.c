@@ -1,45 +1,18 @@
 /*
  * A generation is in one list at a time: arrived (guarded by the engine's lock), waiting, or active
- * (the engine's thread alone).
+ * (the engine's thread alone).  Tiles are scheduler_tiles.c's.
  */
 #include "engine/scheduler.h"
 
 #include <stdlib.h>
 
 #include "base/checked.h"
-#include "engine/generation.h"
+#include "engine/scheduler_state.h"
 #include "platform/clock.h"
 
 /* Of prompts, in a pass that answers wait for: a pass of so many takes a few times as long as one
  * of answers alone (doc/performance.md). */
 enum { TOKENS_BESIDE_ANSWERS = 32 };
-
-/* What a generation has of a pass. */
-struct part {
-    struct omma_generation *generation;
-    size_t n_tokens;
-};
-
-struct omma_scheduler {
-    struct omma_engine *engine;
-    size_t max_batch, max_queue;
-
-    struct omma_generation *first_arrived, *last_arrived; /* guarded by the engine's lock */
-
-    /* the engine's thread alone */
-    struct omma_generation *waiting; /* the next to become active first */
-    struct omma_generation **active; /* [max_batch], in the order in which they became it */
-    size_t n_active;
-    uint64_t turn;
-    bool goes_on;                            /* the next step can compute something */
-    bool lacks_memory;                       /* for the first that waits, until one ends */
-    struct part *parts;                      /* [max_batch] of the pass at hand */
-    struct omma_decoder_sequence *sequences; /* [max_batch] */
-    size_t n_parts, n_rows;
-    const float **visual; /* [max_rows] */
-    float *positions;     /* [max_rows] */
-    float *logits;        /* [max_batch][vocab] */
-};
 
 enum omma_status omma_scheduler_create(struct omma_engine *engine,
                                        struct omma_scheduler **scheduler, struct omma_error *error)
@@ -154,28 +127,21 @@ static void end(struct omma_scheduler *scheduler, struct omma_generation *g,
     omma_generation_end(&g, status, finish);
 }
 
-static void end_active(struct omma_scheduler *scheduler, size_t index, enum omma_status status,
-                       enum omma_finish finish)
-{
-    struct omma_generation *g = scheduler->active[index];
-
-    scheduler->n_active--;
-    for (size_t i = index; i < scheduler->n_active; i++) {
-        scheduler->active[i] = scheduler->active[i + 1];
-    }
-    atomic_store(&scheduler->engine->counters.n_active, scheduler->n_active);
-    scheduler->lacks_memory = false;
-    end(scheduler, g, status, finish);
-}
-
-static size_t index_of(const struct omma_scheduler *scheduler, const struct omma_generation *g)
+void omma_scheduler_end(struct omma_scheduler *scheduler, struct omma_generation *g,
+                        enum omma_status status, enum omma_finish finish)
 {
     size_t i = 0;
 
     while (scheduler->active[i] != g) {
         i++;
     }
-    return i;
+    scheduler->n_active--;
+    for (; i < scheduler->n_active; i++) {
+        scheduler->active[i] = scheduler->active[i + 1];
+    }
+    atomic_store(&scheduler->engine->counters.n_active, scheduler->n_active);
+    scheduler->lacks_memory = false;
+    end(scheduler, g, status, finish);
 }
 
 /* Put what arrived where it waits: behind all whose priority is not smaller. */
@@ -228,7 +194,7 @@ static void end_those_over(struct omma_scheduler *scheduler)
     }
     for (size_t i = scheduler->n_active; i-- > 0;) {
         if (is_over(scheduler->active[i], now, &finish)) {
-            end_active(scheduler, i, OMMA_OK, finish);
+            omma_scheduler_end(scheduler, scheduler->active[i], OMMA_OK, finish);
         }
     }
 }
@@ -256,202 +222,8 @@ static void admit(struct omma_scheduler *scheduler)
         atomic_fetch_add(&counters->cached_tokens, g->usage.cached_tokens);
         atomic_fetch_add(&counters->n_tiles_waiting, g->n_tiles);
         if (status != OMMA_OK) {
-            end_active(scheduler, scheduler->n_active - 1, status, OMMA_FINISH_ERROR);
+            omma_scheduler_end(scheduler, g, status, OMMA_FINISH_ERROR);
         }
-    }
-}
-
-/* Whether a's turn is before b's, which became active before it; a_turn, b_turn: their last ones.
- */
-static bool goes_before(const struct omma_generation *a, uint64_t a_turn,
-                        const struct omma_generation *b, uint64_t b_turn)
-{
-    return a->work.priority > b->work.priority ||
-           (a->work.priority == b->work.priority && a_turn < b_turn);
-}
-
-/* Under which the image cache is asked for a tile; NULL: it is not. */
-static const struct omma_tile_key *cache_key(const struct omma_scheduler *scheduler,
-                                             const struct omma_generation *g,
-                                             const struct omma_generation_tile *tile)
-{
-    return scheduler->engine->image_cache != NULL && g->work.observer.rows == NULL ? &tile->key
-                                                                                   : NULL;
-}
-
-/* Whether g's next tile will soon be in the image cache: it is being encoded for another one, or
- * is there already and stands behind one that is being encoded. */
-static bool waits_for_tile(const struct omma_scheduler *scheduler, const struct omma_generation *g)
-{
-    const struct omma_tile_key *key = cache_key(scheduler, g, omma_generation_next_tile(g));
-
-    if (key == NULL) {
-        return false;
-    }
-    for (size_t i = 0; i < scheduler->n_active; i++) {
-        if (scheduler->active[i] != g && omma_generation_is_encoding(scheduler->active[i], key)) {
-            return true;
-        }
-    }
-    return g->n_taken > g->n_encoded &&
-           omma_image_cache_find(scheduler->engine->image_cache, key) != NULL;
-}
-
-/* The generation whose tile is next; NULL: there is none. */
-static struct omma_generation *next_with_tile(const struct omma_scheduler *scheduler)
-{
-    struct omma_generation *best = NULL;
-
-    for (size_t i = 0; i < scheduler->n_active; i++) {
-        struct omma_generation *g = scheduler->active[i];
-
-        if (omma_generation_next_tile(g) != NULL && !waits_for_tile(scheduler, g) &&
-            (best == NULL || goes_before(g, g->tile_turn, best, best->tile_turn))) {
-            best = g;
-        }
-    }
-    return best;
-}
-
-static const struct omma_generation_tile *take_tile(struct omma_scheduler *scheduler,
-                                                    struct omma_generation *g)
-{
-    g->tile_turn = ++scheduler->turn;
-    return omma_generation_take_tile(g);
-}
-
-/* Note that the first tile that g took was encoded, or was_cached. */
-static void tile_done(struct omma_scheduler *scheduler, struct omma_generation *g,
-                      const float *tokens, bool was_cached, double seconds)
-{
-    struct omma_counters *counters = &scheduler->engine->counters;
-    const struct omma_generation_tile *tile = &g->tiles[g->n_encoded];
-    enum omma_status status;
-
-    omma_counters_add_seconds(&counters->encode_ns, seconds);
-    atomic_fetch_add(was_cached ? &counters->cached_tiles : &counters->n_tiles, 1);
-    atomic_fetch_sub(&counters->n_tiles_waiting, 1);
-    status = omma_generation_tile_done(g, tokens, was_cached, seconds, &g->session->end_error);
-    if (scheduler->engine->image_cache != NULL) {
-        omma_image_cache_add(scheduler->engine->image_cache, &tile->key, tile->tile.tokens);
-    }
-    if (status != OMMA_OK) {
-        end_active(scheduler, index_of(scheduler, g), status, OMMA_FINISH_ERROR);
-    }
-}
-
-/* Tiles from memory, but for those whose stages somebody watches.  Tiles of one generation are done
- * in their order, so none overtakes one that is being encoded. */
-static void take_cached_tiles(struct omma_scheduler *scheduler)
-{
-    struct omma_image_cache *cache = scheduler->engine->image_cache;
-    const struct omma_generation_tile *tile;
-    const float *tokens;
-
-    for (size_t i = scheduler->n_active; cache != NULL && i-- > 0;) {
-        struct omma_generation *g = scheduler->active[i];
-        size_t n_before = scheduler->n_active;
-
-        while (n_before == scheduler->n_active && g->n_taken == g->n_encoded &&
-               g->work.observer.rows == NULL && (tile = omma_generation_next_tile(g)) != NULL &&
-               (tokens = omma_image_cache_find(cache, &tile->key)) != NULL) {
-            omma_generation_take_tile(g);
-            tile_done(scheduler, g, tokens, true, 0.0);
-        }
-    }
-}
-
-struct tile_pass {
-    struct omma_encoder *encoder;
-    const struct omma_encoder_tile *tile;
-};
-
-static void run_tile(struct omma_thread *self, void *argument)
-{
-    const struct tile_pass *pass = argument;
-
-    omma_encoder_tile(self, pass->encoder, pass->tile);
-}
-
-/* Without a pool: encode a tile, if there is one. */
-static void encode_here(struct omma_scheduler *scheduler)
-{
-    struct omma_engine *engine = scheduler->engine;
-    struct omma_generation *g = next_with_tile(scheduler);
-    double start = omma_clock_now();
-    struct tile_pass pass;
-    const struct omma_generation_tile *tile;
-    const struct omma_tile_key *key;
-    bool was_cached;
-    enum omma_status status;
-
-    if (g == NULL) {
-        return;
-    }
-    status = omma_engine_encoder(engine, &pass.encoder, &g->session->end_error);
-    if (status != OMMA_OK) {
-        end_active(scheduler, index_of(scheduler, g), status, OMMA_FINISH_ERROR);
-        return;
-    }
-    tile = take_tile(scheduler, g);
-    pass.tile = &tile->tile;
-    key = cache_key(scheduler, g, tile);
-    was_cached = key != NULL && omma_image_cache_load(engine->image_cache, key, pass.tile->tokens);
-    if (!was_cached) {
-        omma_team_run(engine->team, run_tile, &pass);
-        if (key != NULL) {
-            omma_image_cache_store(engine->image_cache, key, pass.tile->tokens);
-        }
-    }
-    tile_done(scheduler, g, NULL, was_cached, omma_clock_now() - start);
-}
-
-/* Take what the pool has encoded. */
-static void collect_tiles(struct omma_scheduler *scheduler)
-{
-    struct omma_engine *engine = scheduler->engine;
-    struct omma_encoded_tile encoded;
-
-    while (engine->pool != NULL && omma_vision_pool_take(engine->pool, &encoded)) {
-        omma_counters_add_seconds(&scheduler->engine->counters.tile_queue_ns, encoded.queue_s);
-        omma_counters_add_seconds(&scheduler->engine->counters.lent_to_vision_ns,
-                                  encoded.lent_s *
-                                      (double)(engine->split.n_threads - engine->split.n_vision));
-        tile_done(scheduler, encoded.owner, encoded.tokens, encoded.was_cached, encoded.encode_s);
-    }
-}
-
-/* Give the pool tiles as long as it has room. */
-static void hand_out_tiles(struct omma_scheduler *scheduler)
-{
-    struct omma_generation *g;
-
-    while ((g = next_with_tile(scheduler)) != NULL) {
-        struct omma_vision_pool *pool;
-        enum omma_status status =
-            omma_engine_pool(scheduler->engine, &pool, &g->session->end_error);
-
-        if (status != OMMA_OK) {
-            end_active(scheduler, index_of(scheduler, g), status, OMMA_FINISH_ERROR);
-        } else if (omma_vision_pool_has_room(pool)) {
-            const struct omma_generation_tile *tile = take_tile(scheduler, g);
-
-            omma_vision_pool_add(pool, g, &tile->tile, cache_key(scheduler, g, tile));
-        } else {
-            break;
-        }
-    }
-}
-
-static void encode(struct omma_scheduler *scheduler)
-{
-    if (scheduler->engine->info.n_vision_threads == 0) {
-        take_cached_tiles(scheduler);
-        encode_here(scheduler);
-    } else {
-        collect_tiles(scheduler);
-        take_cached_tiles(scheduler);
-        hand_out_tiles(scheduler);
     }
 }
 
@@ -461,7 +233,7 @@ static void add_part(struct omma_scheduler *scheduler, struct omma_generation *g
     omma_generation_sequence(g, n, scheduler->visual + scheduler->n_rows,
                              scheduler->positions + scheduler->n_rows,
                              &scheduler->sequences[scheduler->n_parts]);
-    scheduler->parts[scheduler->n_parts++] = (struct part){g, n};
+    scheduler->parts[scheduler->n_parts++] = (struct omma_pass_part){g, n};
     scheduler->n_rows += n;
     g->is_planned = true;
 }
@@ -476,7 +248,7 @@ static struct omma_generation *next_prompt(const struct omma_scheduler *schedule
 
         if (g->stage == OMMA_GENERATION_PROMPT && !g->is_planned &&
             omma_generation_next_tokens(g, 1) > 0 &&
-            (best == NULL || goes_before(g, g->turn, best, best->turn))) {
+            (best == NULL || omma_goes_before(g, g->turn, best, best->turn))) {
             best = g;
         }
     }
@@ -570,9 +342,9 @@ static void deliver(struct omma_scheduler *scheduler, size_t part, int bad_layer
     atomic_fetch_add(&scheduler->engine->counters.decoded_tokens,
                      g->usage.completion_tokens - n_before);
     if (status != OMMA_OK) {
-        end_active(scheduler, index_of(scheduler, g), status, OMMA_FINISH_ERROR);
+        omma_scheduler_end(scheduler, g, status, OMMA_FINISH_ERROR);
     } else if (g->stage == OMMA_GENERATION_ENDED) {
-        end_active(scheduler, index_of(scheduler, g), OMMA_OK, g->finish);
+        omma_scheduler_end(scheduler, g, OMMA_OK, g->finish);
     }
 }
 
@@ -641,7 +413,7 @@ void omma_scheduler_step(struct omma_scheduler *scheduler)
     take_arrivals(scheduler);
     end_those_over(scheduler);
     admit(scheduler);
-    encode(scheduler);
+    omma_scheduler_encode(scheduler);
     end_those_over(scheduler);
     compute(scheduler);
     scheduler->goes_on = can_go_on(scheduler);
