@@ -35,6 +35,7 @@ struct serve_values {
     size_t max_body, max_connections, max_images, max_pixels, max_tiles_total, drain_s;
     struct image_values image;
     struct engine_values engine;
+    double deadline_s;
     bool verbose, dry_run;
 };
 
@@ -96,6 +97,9 @@ static const struct option_row rows[] = {
     {.name = "drain", .kind = OPTION_COUNT, .argument = "SECONDS", FIELD(drain_s),
      .minimum = 0, .maximum = 86400,
      .help = "how long requests may go on after SIGTERM; 30 if not given"},
+    {.name = "deadline", .kind = OPTION_REAL, .argument = "SECONDS", FIELD(deadline_s),
+     .real_minimum = 0.001, .real_maximum = 1e6,
+     .help = "end a request that takes longer, its waiting included; none if not given"},
     ENGINE_OPTIONS(struct serve_values, engine),
     REQUEST_OPTIONS(struct serve_values, engine),
     DRY_RUN_OPTION(struct serve_values, dry_run),
@@ -169,6 +173,7 @@ static enum omma_status fill_settings(struct service *service, struct omma_error
         .max_tiles_total = values->max_tiles_total,
         .image = image,
         .drain_s = values->drain_s,
+        .deadline_s = values->deadline_s,
     };
     return OMMA_OK;
 }

@@ -236,12 +236,29 @@ static void test_drain(void **state)
     assert_int_equal(test_server_stop(&server, 0), 0);
 }
 
+/* A request beyond its time ends with an error, and the server goes on. */
+static void test_deadline(void **state)
+{
+    const char *arguments[] = {"--deadline", "0.05", "--parallel", "1", NULL};
+    struct test_server server;
+    struct test_reply reply;
+    char body[512];
+
+    (void)state;
+    test_server_start(&server, NULL, arguments);
+    snprintf(body, sizeof body, LONG_ANSWER, 1, "");
+    test_chat(&server, body, &reply);
+    test_assert_refused(&reply, 503, "deadline", "longer than the 0.05 s");
+    test_assert_healthy(&server);
+    assert_int_equal(test_server_stop(&server, SIGTERM), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_full_queue), cmocka_unit_test(test_connections),
         cmocka_unit_test(test_keys),       cmocka_unit_test(test_unix_socket),
-        cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_drain),      cmocka_unit_test(test_deadline),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

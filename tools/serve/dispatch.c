@@ -73,6 +73,7 @@ void dispatch_queue(struct server *server, struct job *job)
 {
     job->n_holders++;
     job->next = NULL;
+    job->queued_s = now_s();
     if (server->last_waiting != NULL) {
         server->last_waiting->next = job;
     } else {
@@ -151,6 +152,14 @@ static struct slot *choose_slot(struct server *server, const struct job *job)
     return best;
 }
 
+/* What a job has left of its time, for a request; 0 would mean for ever. */
+static double time_left(const struct server *server, const struct job *job)
+{
+    double left = server->settings->deadline_s - (now_s() - job->queued_s);
+
+    return server->settings->deadline_s == 0 ? 0 : left > 1e-6 ? left : 1e-6;
+}
+
 static enum omma_status submit(struct server *server, struct slot *slot, struct omma_error *error)
 {
     const struct job *job = slot->job;
@@ -168,6 +177,7 @@ static enum omma_status submit(struct server *server, struct slot *slot, struct 
         .schema = job->schema,
         .logprobs = job->has_logprobs,
         .n_top_logprobs = job->n_top_logprobs,
+        .deadline_s = time_left(server, job),
     };
 
     return omma_session_submit(slot->session, &request, error);
@@ -234,6 +244,10 @@ static void end_job(struct server *server, struct slot *slot, const struct omma_
         note_failure(server, job, error);
     } else if (job->problem.status == 0 && event->finish == OMMA_FINISH_CANCELLED) {
         problem_set(&job->problem, 503, "cancelled", NULL, "the request was cancelled");
+    } else if (job->problem.status == 0 && event->finish == OMMA_FINISH_DEADLINE) {
+        problem_set(&job->problem, 503, "deadline", NULL,
+                    "the request took longer than the %g s that it may",
+                    server->settings->deadline_s);
     }
     if (job->state != JOB_DONE) {
         finish_job(server, job);

@@ -44,10 +44,10 @@ struct job {
     enum omma_finish finish;
     struct omma_usage usage;
     struct omma_timings timings;
-    struct problem problem; /* status 0: none */
-    double done_s;          /* when it was done */
-    struct job *next;       /* of those that wait */
-    struct job *next_made;  /* of all that are not done */
+    struct problem problem;  /* status 0: none */
+    double queued_s, done_s; /* when it came, when it was done; by now_s() */
+    struct job *next;        /* of those that wait */
+    struct job *next_made;   /* of all that are not done */
 };
 
 void job_destroy(struct job **job);

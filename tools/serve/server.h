@@ -36,6 +36,7 @@ struct serve_settings {
     size_t max_tiles_total; /* 0: no bound */
     struct omma_image_options image;
     size_t drain_s;
+    double deadline_s; /* of a request, its waiting included; 0: none */
 };
 
 enum connection_phase {
