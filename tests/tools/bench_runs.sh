@@ -44,11 +44,13 @@ run "$omma" bench -m "$demo" -r 1 -p 16 -n 2 --tiles none -o csv
 printf '{"name": "two sockets", "tier": "avx512bf16", "nodes": 2, "cores_per_node": 96, "clock_ghz": 3,
     "f32_per_cycle": 16, "bf16_per_cycle": 32, "int8_per_cycle": 64, "read_gb_per_s": 400, "between_gb_per_s": 150}' \
     > "$folder/machine.json"
-run "$omma" bench --shape 1B --project "$folder/machine.json" -r 1
-[ "$code" -eq 0 ] || complain "exit code $code: $(cat "$folder/err")"
-has '^Projected, not measured: 1B, bf16, on two sockets (tier avx512bf16)$'
-has '^| tg@d4096  *|  *[0-9.]* |  *[0-9.]* t/s |$'
-has '^- Each node reads its own rows'
+if [ "${SANITIZERS-}" != yes ]; then # half a minute there, for a page of arithmetic
+    run "$omma" bench --shape 1B --project "$folder/machine.json" -r 1
+    [ "$code" -eq 0 ] || complain "exit code $code: $(cat "$folder/err")"
+    has '^Projected, not measured: 1B, bf16, on two sockets (tier avx512bf16)$'
+    has '^| tg@d4096  *|  *[0-9.]* |  *[0-9.]* t/s |$'
+    has '^- Each node reads its own rows'
+fi
 fails 2 'expected a JSON object' "$omma" bench --shape 1B --project /dev/null
 fails 2 '--project: expected --output md or json' "$omma" bench --shape 1B --project here -o csv
 fails 2 'needs 2 layers of each kind' "$omma" bench --shape 1B --layers 1 --project here
