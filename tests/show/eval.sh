@@ -1,6 +1,6 @@
 #!/bin/sh
 # eval.sh: a suite of drawn scenes, options and open questions, answered by omma eval and by PyTorch: every
-# prediction and so every score must be the same.  EVAL_ROWS of them, 400 if it is not set; a quarter of an hour.
+# prediction and so every score must be the same.  EVAL_ROWS of them, 400 if it is not set; minutes.
 # PYTHON: one that has torch, transformers, pillow, numpy and safetensors.
 set -eu
 build=${OMMA_TEST_BUILDDIR:-.} source=${OMMA_TEST_SRCDIR:-.} python=${PYTHON:-python3} rows=${EVAL_ROWS:-400}
