@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tools/file_piece.h"
+
 enum { BUFFER_BYTES = 1 << 20 };
 
 /* ------------------------------------------------------------------------------------------------
@@ -154,28 +156,9 @@ enum omma_status input_read(const struct input *input, size_t row, char **bytes,
                             struct omma_error *error)
 {
     const struct input_row *place = &input->rows[row];
-    char *text = malloc(place->n_bytes + 1);
-    struct stat stat;
-    size_t n = 0;
-    ssize_t got = 1;
 
-    if (text == NULL) {
-        return fail_memory(error);
-    }
-    while (n < place->n_bytes && got > 0) {
-        got = pread(input->descriptor, text + n, place->n_bytes - n, place->offset + (off_t)n);
-        n += got > 0 ? (size_t)got : 0;
-        got = got < 0 && errno == EINTR ? 1 : got;
-    }
-    if (n < place->n_bytes || fstat(input->descriptor, &stat) != 0 ||
-        stat.st_size != input->stat.st_size ||
-        memcmp(&stat.st_mtim, &input->stat.st_mtim, sizeof stat.st_mtim) != 0) {
-        free(text);
-        return fail(error, OMMA_STATUS_CHANGED, "%s: changed while it was read", input->path);
-    }
-    text[n] = '\0';
-    *bytes = text;
-    return OMMA_OK;
+    return file_piece_read(input->descriptor, &input->stat, input->path, (size_t)place->offset,
+                           place->n_bytes, bytes, error);
 }
 
 /* ------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "tools/file_piece.h"
 #include "tools/utf8.h"
 
 enum { WINDOW_BYTES = 64 << 20, LONGEST_NUMBER = 4096 };
@@ -348,28 +349,12 @@ size_t table_column(const struct table *table, const char *name)
 enum omma_status table_row_read(const struct table *table, size_t number, struct table_row *row,
                                 struct omma_error *error)
 {
-    size_t offset = table->offsets[number], n = 0;
+    size_t offset = table->offsets[number];
     size_t end = number + 1 < table->n_rows ? table->offsets[number + 1] : table->n_bytes;
-    struct stat stat;
-    ssize_t got = 1;
 
     *row = (struct table_row){.number = number, .n_bytes = end - offset};
-    row->bytes = malloc(row->n_bytes + 1);
-    if (row->bytes == NULL) {
-        return fail_memory(error);
-    }
-    while (n < row->n_bytes && got > 0) {
-        got = pread(table->descriptor, row->bytes + n, row->n_bytes - n, (off_t)(offset + n));
-        n += got > 0 ? (size_t)got : 0;
-        got = got < 0 && errno == EINTR ? 1 : got;
-    }
-    if (n < row->n_bytes || fstat(table->descriptor, &stat) != 0 ||
-        stat.st_size != table->stat.st_size ||
-        memcmp(&stat.st_mtim, &table->stat.st_mtim, sizeof stat.st_mtim) != 0) {
-        table_row_free(row);
-        return fail(error, OMMA_STATUS_CHANGED, "%s: changed while it was read", table->path);
-    }
-    return OMMA_OK;
+    return file_piece_read(table->descriptor, &table->stat, table->path, offset, row->n_bytes,
+                           &row->bytes, error);
 }
 
 void table_row_free(struct table_row *row)
