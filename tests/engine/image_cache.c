@@ -14,20 +14,6 @@
 
 enum { N_FLOATS = 5, N_NEW = 8, N_TILES = 2, MANY_TILES = 5, FILE_BYTES = 128 + N_FLOATS * 4 };
 
-static int set_up(void **state)
-{
-    *state = omma_test_open_demo();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct omma_model *model = *state;
-
-    omma_model_close(&model);
-    return 0;
-}
-
 static void count_warning(void *user, enum omma_log_level level, const char *message)
 {
     assert_int_equal(level, OMMA_LOG_WARNING);
@@ -423,5 +409,5 @@ int main(void)
         cmocka_unit_test(test_observed),     cmocka_unit_test(test_generated_model),
     };
 
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, omma_test_set_up_demo, omma_test_tear_down_demo);
 }

@@ -21,32 +21,7 @@ enum { CONTEXT = 1024, N_NEW = 10, MANY = 6 };
 static const struct omma_turn count_shapes = TURN("Count the shapes.");
 static const struct omma_turn what_written = TURN("What is written in the picture?");
 
-struct world {
-    struct omma_model *model;
-    struct omma_image *image;
-};
-
-static int set_up(void **state)
-{
-    struct world *world = calloc(1, sizeof *world);
-
-    world->model = omma_test_open_demo();
-    world->image = omma_test_open_picture("tall.png", &(struct omma_image_options){.max_tiles = 4});
-    *state = world;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct world *world = *state;
-
-    omma_model_close(&world->model);
-    omma_image_close(&world->image);
-    free(world);
-    return 0;
-}
-
-static struct omma_request about(const struct world *world, const struct omma_turn *turn)
+static struct omma_request about(const struct omma_test_world *world, const struct omma_turn *turn)
 {
     return (struct omma_request){
         .conversation = {.turns = turn,
@@ -68,7 +43,7 @@ static size_t position_bytes(const struct omma_model *model)
 }
 
 /* The answer of an engine that has never seen anything. */
-static void ask_afresh(const struct world *world, struct omma_engine_options options,
+static void ask_afresh(const struct omma_test_world *world, struct omma_engine_options options,
                        const struct omma_turn *turn, struct omma_test_answer *answer)
 {
     struct omma_engine *engine;
@@ -95,7 +70,7 @@ static void assert_same_bits(const struct omma_test_answer *one,
 /* From a session that is idle, one that is gone, and one that is answering. */
 static void test_beginnings_are_shared(void **state)
 {
-    const struct world *world = *state;
+    const struct omma_test_world *world = *state;
     const struct omma_engine_options options = {.n_threads = 2,
                                                 .precision = OMMA_PRECISION_F32,
                                                 .deterministic = true,
@@ -147,7 +122,7 @@ static void test_beginnings_are_shared(void **state)
 
 static void test_nothing_is_shared_unasked(void **state)
 {
-    const struct world *world = *state;
+    const struct omma_test_world *world = *state;
     const struct omma_engine_options options = {.n_threads = 2, .precision = OMMA_PRECISION_F32};
     struct omma_engine *engine = omma_test_make_engine(world->model, &options);
     struct omma_request request = about(world, &count_shapes);
@@ -174,7 +149,7 @@ static void test_nothing_is_shared_unasked(void **state)
 static void test_requests_wait_for_memory(void **state)
 {
     enum { N_PROMPT = 300, N_NEEDED = 384 }; /* blocks of 128 */
-    const struct world *world = *state;
+    const struct omma_test_world *world = *state;
     const struct omma_engine_options options = {.n_threads = 1,
                                                 .precision = OMMA_PRECISION_F32,
                                                 .kv_bytes =
@@ -217,7 +192,7 @@ static void test_requests_wait_for_memory(void **state)
 
 static void test_what_never_fits(void **state)
 {
-    const struct world *world = *state;
+    const struct omma_test_world *world = *state;
     const struct omma_engine_options options = {.n_threads = 1,
                                                 .precision = OMMA_PRECISION_F32,
                                                 .kv_bytes = 256 * position_bytes(world->model)};
@@ -243,5 +218,5 @@ int main(void)
         cmocka_unit_test(test_what_never_fits),
     };
 
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, omma_test_set_up_world, omma_test_tear_down_world);
 }

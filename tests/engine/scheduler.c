@@ -16,31 +16,6 @@
 
 enum { CHUNK = 32, LONG_PROMPT = 1000, FOR_EVER = 4000 };
 
-struct world {
-    struct omma_model *model;
-    struct omma_image *image;
-};
-
-static int set_up(void **state)
-{
-    struct world *world = calloc(1, sizeof *world);
-
-    world->model = omma_test_open_demo();
-    world->image = omma_test_open_picture("tall.png", &(struct omma_image_options){.max_tiles = 4});
-    *state = world;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct world *world = *state;
-
-    omma_model_close(&world->model);
-    omma_image_close(&world->image);
-    free(world);
-    return 0;
-}
-
 static struct omma_engine *make_engine(struct omma_model *model, size_t max_batch, size_t max_queue)
 {
     struct omma_engine_options options = {.n_threads = 1,
@@ -64,7 +39,7 @@ static void wait_for_token(struct omma_session *session)
     }
 }
 
-static struct omma_request ask_about(const struct world *world, const char *question)
+static struct omma_request ask_about(const struct omma_test_world *world, const char *question)
 {
     static struct omma_turn turn; /* copied by submit */
     struct omma_request request = {.conversation = {.turns = &turn, .n_turns = 1}};
@@ -102,7 +77,7 @@ static const struct {
 static void test_each_gets_its_own_answer(void **state)
 {
     enum { N = 8 };
-    const struct world *world = *state;
+    const struct omma_test_world *world = *state;
     struct omma_engine *engine = make_engine(world->model, 3, 0);
     struct omma_session *sessions[N], *alone;
     struct omma_engine_stats stats;
@@ -195,7 +170,7 @@ static size_t count(const struct log *log, char letter)
 /* An answer gets a token with every chunk of prompts that come later; these take turns. */
 static void test_prompts_take_turns_beside_an_answer(void **state)
 {
-    const struct world *world = *state;
+    const struct omma_test_world *world = *state;
     struct omma_engine *engine = make_engine(world->model, 3, 0);
     struct omma_session *answering = omma_test_make_session(engine, NULL), *sessions[2];
     int32_t ids[LONG_PROMPT];
@@ -249,7 +224,7 @@ static void test_priorities(void **state)
     enum { N = 4 };
     static const int PRIORITIES[N] = {0, 5, -1, 5};
     static const size_t ORDER[N] = {1, 3, 0, 2};
-    const struct world *world = *state;
+    const struct omma_test_world *world = *state;
     struct omma_engine *engine = make_engine(world->model, 1, 0);
     struct omma_session *first = omma_test_make_session(engine, NULL), *sessions[N];
     int32_t ids[20];
@@ -291,7 +266,7 @@ static void test_priorities(void **state)
 /* A full queue refuses; who waits can be cancelled, and be late; room that is made is used. */
 static void test_full_queue(void **state)
 {
-    const struct world *world = *state;
+    const struct omma_test_world *world = *state;
     struct omma_engine *engine = make_engine(world->model, 1, 2);
     struct omma_session *first = omma_test_make_session(engine, NULL),
                         *second = omma_test_make_session(engine, NULL),
@@ -345,7 +320,7 @@ static void test_full_queue(void **state)
 /* A deadline ends what runs, and the session goes on. */
 static void test_deadline_of_an_answer(void **state)
 {
-    const struct world *world = *state;
+    const struct omma_test_world *world = *state;
     struct omma_engine *engine = make_engine(world->model, 0, 0);
     struct omma_session *session = omma_test_make_session(engine, NULL);
     int32_t ids[20];
@@ -456,7 +431,7 @@ static void test_a_fault_is_its_own(void **state)
 static void test_few_tokens_beside_an_answer(void **state)
 {
     enum { N_IDS = 500, N_BESIDE = 32 };
-    const struct world *world = *state;
+    const struct omma_test_world *world = *state;
     struct omma_engine *engine = omma_test_make_engine(world->model, NULL);
     struct omma_session *answering = omma_test_make_session(engine, NULL),
                         *reading = omma_test_make_session(engine, NULL);
@@ -484,7 +459,7 @@ static void test_few_tokens_beside_an_answer(void **state)
 
 static void test_options(void **state)
 {
-    const struct world *world = *state;
+    const struct omma_test_world *world = *state;
     struct omma_engine_options options = {.max_batch = 257};
     struct omma_engine *engine = NULL;
     struct omma_error error;
@@ -510,5 +485,5 @@ int main(void)
         cmocka_unit_test(test_options),
     };
 
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, omma_test_set_up_world, omma_test_tear_down_world);
 }

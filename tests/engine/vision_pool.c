@@ -11,20 +11,6 @@
 
 enum { N_NEW = 12, MANY_TILES = 13, FOR_EVER = 4000 };
 
-static int set_up(void **state)
-{
-    *state = omma_test_open_demo();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct omma_model *model = *state;
-
-    omma_model_close(&model);
-    return 0;
-}
-
 /* A picture of exactly so many tiles. */
 static struct omma_image *open_picture(const char *name, size_t n_tiles)
 {
@@ -293,5 +279,5 @@ int main(void)
         cmocka_unit_test(test_cores_are_lent),      cmocka_unit_test(test_options),
     };
 
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, omma_test_set_up_demo, omma_test_tear_down_demo);
 }

@@ -58,6 +58,41 @@ struct omma_session *omma_test_make_session(struct omma_engine *engine,
     return session;
 }
 
+int omma_test_set_up_demo(void **state)
+{
+    *state = omma_test_open_demo();
+    return 0;
+}
+
+int omma_test_tear_down_demo(void **state)
+{
+    struct omma_model *model = *state;
+
+    omma_model_close(&model);
+    return 0;
+}
+
+int omma_test_set_up_world(void **state)
+{
+    struct omma_test_world *world = calloc(1, sizeof *world);
+
+    assert_non_null(world);
+    world->model = omma_test_open_demo();
+    world->image = omma_test_open_picture("tall.png", &(struct omma_image_options){.max_tiles = 4});
+    *state = world;
+    return 0;
+}
+
+int omma_test_tear_down_world(void **state)
+{
+    struct omma_test_world *world = *state;
+
+    omma_model_close(&world->model);
+    omma_image_close(&world->image);
+    free(world);
+    return 0;
+}
+
 static void take_progress(const struct omma_event *event, struct omma_test_answer *answer)
 {
     if (event->phase == OMMA_PHASE_ENCODE) {

@@ -21,6 +21,18 @@ struct omma_engine *omma_test_make_engine(struct omma_model *model,
 struct omma_session *omma_test_make_session(struct omma_engine *engine,
                                             const struct omma_session_options *options);
 
+/* What groups of tests begin and end with, for cmocka: *state is the demo model, or it and a
+ * picture of up to four tiles. */
+struct omma_test_world {
+    struct omma_model *model;
+    struct omma_image *image; /* "tall.png", three tiles */
+};
+
+int omma_test_set_up_demo(void **state);
+int omma_test_tear_down_demo(void **state);
+int omma_test_set_up_world(void **state);
+int omma_test_tear_down_world(void **state);
+
 enum { OMMA_TEST_MAX_TOKENS = 2048 };
 
 /* What a request gave; of longer answers the first tokens and bytes, n_tokens counts all. */
