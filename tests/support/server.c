@@ -403,3 +403,21 @@ void test_assert_healthy(const struct test_server *server)
     assert_int_equal(reply.status, 200);
     test_reply_release(&reply);
 }
+
+int test_server_set_up(void **state, const char *const *arguments)
+{
+    struct test_server *server = calloc(1, sizeof *server);
+
+    assert_non_null(server);
+    test_server_start(server, NULL, arguments);
+    *state = server;
+    return 0;
+}
+
+int test_server_tear_down(void **state)
+{
+    int code = test_server_stop(*state, SIGTERM);
+
+    free(*state);
+    return code;
+}

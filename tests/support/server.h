@@ -26,6 +26,11 @@ void test_server_start(struct test_server *server, const char *path, const char 
  */
 int test_server_stop(struct test_server *server, int signal_number);
 
+/* What a group of tests begins and ends with, for cmocka: *state is a server that was started with
+ * these arguments; it must end with 0 when it is asked to. */
+int test_server_set_up(void **state, const char *const *arguments);
+int test_server_tear_down(void **state);
+
 struct test_reply {
     int status; /* 0: the connection ended without one */
     char *head; /* status line and headers, a NUL behind them */

@@ -19,20 +19,8 @@
 static int set_up(void **state)
 {
     static const char *const arguments[] = {"--parallel", "2", "--deterministic", NULL};
-    struct test_server *server = calloc(1, sizeof *server);
 
-    assert_non_null(server);
-    test_server_start(server, NULL, arguments);
-    *state = server;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    int code = test_server_stop(*state, SIGTERM);
-
-    free(*state);
-    return code;
+    return test_server_set_up(state, arguments);
 }
 
 /* A metric without labels. */
@@ -383,5 +371,5 @@ int main(void)
         cmocka_unit_test(test_page),
     };
 
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, test_server_tear_down);
 }

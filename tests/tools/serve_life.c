@@ -22,20 +22,8 @@ static int set_up(void **state)
 {
     static const char *const arguments[] = {
         "--parallel", "2", "--queue", "2", "--drain", "1", "--max-connections", "12", NULL};
-    struct test_server *server = calloc(1, sizeof *server);
 
-    assert_non_null(server);
-    test_server_start(server, NULL, arguments);
-    *state = server;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    int code = test_server_stop(*state, SIGTERM);
-
-    free(*state);
-    return code; /* a server that was asked to end ends with 0 */
+    return test_server_set_up(state, arguments);
 }
 
 /* A long answer that streams; returns once the first event came. */
@@ -261,5 +249,5 @@ int main(void)
         cmocka_unit_test(test_drain),      cmocka_unit_test(test_deadline),
     };
 
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, test_server_tear_down);
 }
